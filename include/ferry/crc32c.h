@@ -1,0 +1,22 @@
+// CRC-32C (Castagnoli), as TFRecord, tensor bundles and snappy framing use it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace ferry {
+
+uint32_t crc32c(std::span<const std::byte> bytes, uint32_t crc = 0);  // crc: of the bytes before these
+// TensorFlow's masking, so that a CRC stored among the data it covers does not cancel itself.
+inline uint32_t mask_crc(uint32_t crc) { return ((crc >> 15) | (crc << 17)) + 0xa282ead8u; }
+inline uint32_t unmask_crc(uint32_t masked) {
+  const uint32_t rotated = masked - 0xa282ead8u;
+  return (rotated >> 17) | (rotated << 15);
+}
+
+namespace detail {
+uint32_t crc32c_portable(std::span<const std::byte> bytes, uint32_t crc);
+}
+
+}  // namespace ferry

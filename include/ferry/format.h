@@ -1,0 +1,145 @@
+// Format: bytes ↔ TensorMap. A const struct of functions for each, listed once in src/formats/formats.def.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ferry/dtype.h"
+#include "ferry/io.h"
+#include "ferry/limits.h"
+#include "ferry/parts.h"
+#include "ferry/status.h"
+#include "ferry/tensor.h"
+#include "ferry/tensor_map.h"
+#include "ferry/thread_pool.h"
+
+namespace ferry {
+
+// What `inspect` shows of one tensor, from headers alone.
+struct TensorInfo {
+  std::string name;
+  TensorKind kind = TensorKind::dense;
+  DType dtype = DType::float32;
+  Shape shape;                     // -1 for a ragged axis
+  int64_t nnz = -1;                // stored values of a sparse or ragged tensor
+  uint64_t bytes = 0;              // in memory, once read
+  std::optional<uint64_t> offset;  // of its (first) data in the file
+  bool zero_copy = false;          // reading gives a view into the file
+  Metadata metadata;
+};
+
+struct KindSet {
+  bool dense = false, coo = false, csr = false, csc = false, ragged = false;
+  bool has(TensorKind kind) const;
+  static constexpr KindSet all() { return {true, true, true, true, true}; }
+};
+
+struct Capabilities {
+  KindSet kinds;          // what write() takes
+  DTypeSet dtypes;        // of values
+  bool names = true;      // keeps tensor names; without: exactly one tensor a file, read back under the name ""
+  bool metadata = false;  // keeps Metadata of tensors and map
+  bool many = true;       // more than one tensor a file
+  bool streams = false;   // readable from a pipe without holding all of it
+};
+
+// A setting of one format: `--set header=false`, or a keyword in Python.
+struct OptionSpec {
+  std::string_view name;
+  std::string_view values;  // "auto|0|1", "N", "TEXT"
+  std::string_view help;
+};
+
+class FormatOptions {
+ public:
+  void set(std::string name, std::string value) { values_.set(name, value); }
+  std::string_view get(std::string_view name, std::string_view otherwise = "") const;
+  Result<bool> get_bool(std::string_view name, bool otherwise) const;
+  Result<int64_t> get_int(std::string_view name, int64_t otherwise) const;
+  const Metadata& all() const { return values_; }
+
+ private:
+  Metadata values_;
+};
+
+struct ReadOptions {
+  Limits limits;
+  Validation validation = Validation::bounds;
+  PartsOptions parts;
+  FormatOptions format;
+  ThreadPool* pool = nullptr;
+};
+
+struct WriteOptions {
+  FormatOptions format;
+  ThreadPool* pool = nullptr;
+};
+
+// An opened file: the listing is known, the tensors are read one by one. Thread-safe for reading.
+class TensorReader {
+ public:
+  virtual ~TensorReader() = default;
+  virtual std::span<const TensorInfo> tensors() const = 0;
+  // Views share the source's memory and keep it alive, so the reader may go first.
+  virtual Result<Tensor> read(size_t i) const = 0;
+  virtual const Metadata& metadata() const;
+  // Checksums and invariants beyond what read() checks; the first problem found.
+  virtual Status verify() const;
+};
+
+// How sure sniff() is. `certain` is a magic number, `likely` a grammar that fits.
+enum class Sniff : uint8_t { no, maybe, likely, certain };
+
+struct Format {
+  std::string_view id;
+  std::string_view summary;                      // one line for `ferry help formats`
+  std::span<const std::string_view> extensions;  // ".npy"
+  Capabilities capabilities;
+  std::span<const OptionSpec> options;
+  // `head` is the first 4 KiB or the whole file; null where only the name tells.
+  Sniff (*sniff)(std::span<const std::byte> head);
+  // Headers are read here; null: not offered.
+  Result<std::unique_ptr<TensorReader>> (*open)(std::shared_ptr<const ByteSource> source, const ReadOptions& options);
+  Status (*write)(const TensorMap& tensors, ByteSink& sink, const WriteOptions& options);
+};
+
+std::span<const Format* const> all_formats();
+const Format* find_format(std::string_view id);
+// By magic where there is one, else by extension, else by grammar. The error lists what was tried.
+Result<const Format*> detect_format(const ByteSource& source);
+Result<const Format*> format_for_output(std::string_view path);
+
+// ---- The three steps in one call each. `format` null: detected.
+
+Result<std::unique_ptr<TensorReader>> open_tensors(const std::string& path, const Format* format = nullptr,
+                                                   const ReadOptions& options = {});
+Result<TensorMap> read_tensors(std::shared_ptr<const ByteSource> source, const Format* format = nullptr, const ReadOptions& options = {});
+Result<TensorMap> load(const std::string& path, const Format* format = nullptr, const ReadOptions& options = {});
+Status save(const TensorMap& tensors, const std::string& path, const Format* format = nullptr, const WriteOptions& options = {});
+Result<std::string> to_bytes(const TensorMap& tensors, const Format& format, const WriteOptions& options = {});
+
+// Whether `format` can hold `tensors`; the message says what to do where it cannot. save() and to_bytes() ask first.
+Status check_writable(const TensorMap& tensors, const Format& format);
+
+// ---- For formats
+
+// A reader over tensors that are in memory already: small and text formats parse in open().
+std::unique_ptr<TensorReader> reader_of(TensorMap tensors);
+// A reader of a container of plain arrays: applies the Parts rule over what `arrays` lists and `read` gives.
+class ArrayReader {
+ public:
+  virtual ~ArrayReader() = default;
+  virtual std::span<const TensorInfo> arrays() const = 0;  // plain, kind dense
+  virtual Result<DenseTensor> read_array(size_t i) const = 0;
+  virtual const Metadata& metadata() const;
+  virtual Status verify() const;
+};
+Result<std::unique_ptr<TensorReader>> reader_with_parts(std::unique_ptr<ArrayReader> arrays, const ReadOptions& options);
+
+}  // namespace ferry

@@ -1,0 +1,265 @@
+// The table of formats, and what follows from it for all of them alike.
+#include <algorithm>
+#include <charconv>
+
+#include "ferry/format.h"
+
+namespace ferry {
+
+#define FERRY_FORMAT(id)       \
+  namespace id {               \
+  extern const Format kFormat; \
+  }
+#include "formats/formats.def"
+#undef FERRY_FORMAT
+
+namespace {
+
+constexpr const Format* kFormats[] = {
+#define FERRY_FORMAT(id) &id::kFormat,
+#include "formats/formats.def"
+#undef FERRY_FORMAT
+    nullptr};
+
+constexpr size_t kHead = 4096;
+
+std::string ids_that(bool (*wanted)(const Format&, const Tensor&), const Tensor& tensor) {
+  std::string out;
+  for (const Format* format : all_formats()) {
+    if (format->write == nullptr || !wanted(*format, tensor)) continue;
+    if (!out.empty()) out += ", ";
+    out += format->id;
+  }
+  return out;
+}
+
+bool ends_with_ignoring_case(std::string_view text, std::string_view suffix) {
+  if (text.size() < suffix.size()) return false;
+  text.remove_prefix(text.size() - suffix.size());
+  return std::ranges::equal(text, suffix, [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+}
+
+const Format* format_by_extension(std::string_view path) {
+  const std::string_view name = uncompressed_name(path);
+  const Format* best = nullptr;
+  size_t longest = 0;
+  for (const Format* format : all_formats()) {
+    for (std::string_view extension : format->extensions) {
+      if (extension.size() > longest && ends_with_ignoring_case(name, extension)) {
+        best = format;
+        longest = extension.size();
+      }
+    }
+  }
+  return best;
+}
+
+class MapReader : public TensorReader {
+ public:
+  explicit MapReader(TensorMap tensors) : tensors_(std::move(tensors)) {
+    for (const auto& entry : tensors_) {
+      TensorInfo info;
+      info.name = entry.name;
+      info.kind = kind_of(entry.tensor);
+      info.dtype = dtype_of(entry.tensor);
+      info.shape = shape_of(entry.tensor);
+      if (info.kind != TensorKind::dense) info.nnz = nnz_of(entry.tensor);
+      info.bytes = num_bytes_of(entry.tensor);
+      info.metadata = entry.metadata;
+      infos_.push_back(std::move(info));
+    }
+  }
+  std::span<const TensorInfo> tensors() const override { return infos_; }
+  Result<Tensor> read(size_t i) const override { return tensors_[i].tensor; }
+  const Metadata& metadata() const override { return tensors_.metadata; }
+
+ private:
+  TensorMap tensors_;
+  std::vector<TensorInfo> infos_;
+};
+
+}  // namespace
+
+bool KindSet::has(TensorKind kind) const {
+  switch (kind) {
+    case TensorKind::dense: return dense;
+    case TensorKind::coo: return coo;
+    case TensorKind::csr: return csr;
+    case TensorKind::csc: return csc;
+    case TensorKind::ragged: return ragged;
+  }
+  __builtin_unreachable();
+}
+
+std::string_view FormatOptions::get(std::string_view name, std::string_view otherwise) const {
+  const std::string* value = values_.find(name);
+  return value == nullptr ? otherwise : std::string_view(*value);
+}
+
+Result<bool> FormatOptions::get_bool(std::string_view name, bool otherwise) const {
+  const std::string* value = values_.find(name);
+  if (value == nullptr) return otherwise;
+  for (std::string_view yes : {"true", "1", "yes", "on", "True"}) {
+    if (*value == yes) return true;
+  }
+  for (std::string_view no : {"false", "0", "no", "off", "False"}) {
+    if (*value == no) return false;
+  }
+  return invalid_argument(concat("option ", name, " is ", quoted(*value), ", expected true or false"));
+}
+
+Result<int64_t> FormatOptions::get_int(std::string_view name, int64_t otherwise) const {
+  const std::string* value = values_.find(name);
+  if (value == nullptr) return otherwise;
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(value->data(), value->data() + value->size(), number);
+  if (error != std::errc() || end != value->data() + value->size()) {
+    return invalid_argument(concat("option ", name, " is ", quoted(*value), ", expected a whole number"));
+  }
+  return number;
+}
+
+const Metadata& TensorReader::metadata() const {
+  static const Metadata none;
+  return none;
+}
+
+Status TensorReader::verify() const {
+  for (size_t i = 0; i < tensors().size(); ++i) {
+    auto tensor = read(i);
+    if (!tensor.ok()) return tensor.status().with_context(concat("tensor ", quoted(tensors()[i].name)));
+  }
+  return {};
+}
+
+std::span<const Format* const> all_formats() { return {kFormats, std::size(kFormats) - 1}; }
+
+const Format* find_format(std::string_view id) {
+  for (const Format* format : all_formats()) {
+    if (format->id == id) return format;
+  }
+  return nullptr;
+}
+
+Result<const Format*> detect_format(const ByteSource& source) {
+  FERRY_ASSIGN_OR_RETURN(const Buffer head, source.view(0, std::min<uint64_t>(source.size(), kHead)));
+  const Format* grammar = nullptr;
+  Sniff best = Sniff::maybe;
+  for (const Format* format : all_formats()) {
+    if (format->sniff == nullptr || format->open == nullptr) continue;
+    const Sniff sniff = format->sniff(head.bytes());
+    if (sniff == Sniff::certain) return format;
+    if (sniff > best) {
+      best = sniff;
+      grammar = format;
+    }
+  }
+  if (const Format* named = format_by_extension(source.name()); named != nullptr && named->open != nullptr) return named;
+  if (grammar != nullptr) return grammar;
+  return unsupported("no format is known by this name or by these first bytes; name one with --from (ferry help formats lists them)");
+}
+
+Result<const Format*> format_for_output(std::string_view path) {
+  const Format* format = format_by_extension(path);
+  if (format == nullptr) {
+    return unsupported(
+        concat("no format is known by the extension of ", quoted(path), "; name one with --to (ferry help formats lists them)"));
+  }
+  if (format->write == nullptr) return unsupported(concat(format->id, " is read only; choose another format with --to"));
+  return format;
+}
+
+Result<std::unique_ptr<TensorReader>> open_tensors(const std::string& path, const Format* format, const ReadOptions& options) {
+  OpenOptions open;
+  open.limits = options.limits;
+  FERRY_ASSIGN_OR_RETURN(auto source, open_source(path, open));
+  if (format == nullptr) {
+    FERRY_ASSIGN_OR_RETURN(format, detect_format(*source));
+  }
+  if (format->open == nullptr) return unsupported(concat(format->id, " is write only"));
+  return format->open(std::move(source), options);
+}
+
+Result<TensorMap> read_tensors(std::shared_ptr<const ByteSource> source, const Format* format, const ReadOptions& options) {
+  if (format == nullptr) {
+    FERRY_ASSIGN_OR_RETURN(format, detect_format(*source));
+  }
+  if (format->open == nullptr) return unsupported(concat(format->id, " is write only"));
+  FERRY_ASSIGN_OR_RETURN(const auto reader, format->open(std::move(source), options));
+  TensorMap out;
+  out.metadata = reader->metadata();
+  for (size_t i = 0; i < reader->tensors().size(); ++i) {
+    const TensorInfo& info = reader->tensors()[i];
+    FERRY_ASSIGN_OR_RETURN(Tensor tensor, reader->read(i));
+    FERRY_RETURN_IF_ERROR(out.add(info.name, std::move(tensor), info.metadata));
+  }
+  return out;
+}
+
+Result<TensorMap> load(const std::string& path, const Format* format, const ReadOptions& options) {
+  OpenOptions open;
+  open.limits = options.limits;
+  FERRY_ASSIGN_OR_RETURN(auto source, open_source(path, open));
+  return read_tensors(std::move(source), format, options);
+}
+
+Status save(const TensorMap& tensors, const std::string& path, const Format* format, const WriteOptions& options) {
+  if (format == nullptr) {
+    FERRY_ASSIGN_OR_RETURN(format, format_for_output(path));
+  }
+  FERRY_RETURN_IF_ERROR(check_writable(tensors, *format));
+  FERRY_ASSIGN_OR_RETURN(const auto sink, open_sink(path));
+  FERRY_RETURN_IF_ERROR(format->write(tensors, *sink, options));
+  return sink->close();
+}
+
+Result<std::string> to_bytes(const TensorMap& tensors, const Format& format, const WriteOptions& options) {
+  FERRY_RETURN_IF_ERROR(check_writable(tensors, format));
+  std::string out;
+  const auto sink = memory_sink(out);
+  FERRY_RETURN_IF_ERROR(format.write(tensors, *sink, options));
+  FERRY_RETURN_IF_ERROR(sink->close());
+  return out;
+}
+
+Status check_writable(const TensorMap& tensors, const Format& format) {
+  if (format.write == nullptr) return unsupported(concat(format.id, " is read only"));
+  const Capabilities& can = format.capabilities;
+  if (!can.many && tensors.size() != 1) {
+    return unsupported(concat(format.id, " holds exactly one tensor and ", tensors.size(), " are given; choose one with --select NAME"));
+  }
+  for (const auto& entry : tensors) {
+    const TensorKind kind = kind_of(entry.tensor);
+    if (!can.kinds.has(kind)) {
+      const std::string others =
+          ids_that([](const Format& f, const Tensor& t) { return f.capabilities.kinds.has(kind_of(t)); }, entry.tensor);
+      const bool sparse = kind != TensorKind::dense;
+      const bool other_layout = (kind == TensorKind::coo || kind == TensorKind::csr || kind == TensorKind::csc) &&
+                                (can.kinds.coo || can.kinds.csr || can.kinds.csc);
+      std::string hint;
+      if (other_layout) {
+        hint = concat("use --layout ", can.kinds.coo ? "coo" : can.kinds.csr ? "csr" : "csc", ", or a format that holds it: ");
+      } else if (sparse && can.kinds.dense) {
+        hint = "use --densify, or a format that holds it: ";
+      } else if (!sparse && (can.kinds.coo || can.kinds.csr)) {
+        hint = "use --sparsify, or a format that holds it: ";
+      } else {
+        hint = "formats that hold it: ";
+      }
+      return unsupported(concat(format.id, " cannot hold ", quoted(entry.name), ", a ", kind_name(kind), " tensor; ", hint, others));
+    }
+    const DType dtype = dtype_of(entry.tensor);
+    if (!can.dtypes.has(dtype)) {
+      const std::string others = ids_that(
+          [](const Format& f, const Tensor& t) { return f.capabilities.kinds.has(kind_of(t)) && f.capabilities.dtypes.has(dtype_of(t)); },
+          entry.tensor);
+      return unsupported(concat(format.id, " cannot hold ", quoted(entry.name), ", whose elements are ", dtype_name(dtype),
+                                "; use --cast, or a format that holds it: ", others));
+    }
+  }
+  return {};
+}
+
+std::unique_ptr<TensorReader> reader_of(TensorMap tensors) { return std::make_unique<MapReader>(std::move(tensors)); }
+
+}  // namespace ferry

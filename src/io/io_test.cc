@@ -1,0 +1,139 @@
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "ferry/io.h"
+
+namespace ferry {
+namespace {
+
+class Io : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "ferry_io_XXXXXX").string();
+    folder_ = mkdtemp(pattern.data());
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  std::string path(const std::string& name) const { return folder_ + "/" + name; }
+  static std::string slurp(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  static void spit(const std::string& path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
+  std::string folder_;
+};
+
+std::string noise(size_t size) {
+  std::mt19937 random(3);
+  std::string out(size, '\0');
+  for (char& c : out) c = static_cast<char>("abcdefgh"[random() % 8]);
+  return out;
+}
+
+TEST_F(Io, NothingIsVisibleBeforeClose) {
+  spit(path("x"), "old");
+  {
+    auto sink = open_sink(path("x"));
+    ASSERT_TRUE(sink.ok());
+    ASSERT_TRUE((*sink)->write(noise(1 << 20)).ok());
+    EXPECT_EQ(slurp(path("x")), "old");
+  }
+  EXPECT_EQ(slurp(path("x")), "old");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+}
+
+TEST_F(Io, CloseReplacesAndKeepsPermissions) {
+  spit(path("x"), "old");
+  ASSERT_EQ(chmod(path("x").c_str(), 0640), 0);
+  auto sink = open_sink(path("x"));
+  ASSERT_TRUE(sink.ok());
+  ASSERT_TRUE((*sink)->write("new").ok());
+  ASSERT_TRUE((*sink)->close().ok());
+  EXPECT_EQ(slurp(path("x")), "new");
+  struct stat info;
+  ASSERT_EQ(stat(path("x").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0640u);
+}
+
+TEST_F(Io, AFullDiskIsAnErrorAndLeavesTheOldFile) {
+  auto sink = open_sink("/dev/full");
+  ASSERT_TRUE(sink.ok());
+  Status status = (*sink)->write(noise(1 << 20));
+  if (status.ok()) status = (*sink)->close();
+  EXPECT_EQ(status.code(), StatusCode::io);
+}
+
+TEST_F(Io, CompressedFilesComeBackAndAreDeterministic) {
+  const std::string text = noise(3'000'000);
+  for (const char* suffix : {".gz", ".zst"}) {
+    const std::string file = path(std::string("t.csv") + suffix);
+    for (int round = 0; round < 2; ++round) {
+      auto sink = open_sink(file);
+      ASSERT_TRUE(sink.ok());
+      ASSERT_TRUE((*sink)->write(text).ok());
+      ASSERT_TRUE((*sink)->close().ok());
+      if (round == 0) std::filesystem::copy_file(file, file + ".first");
+    }
+    EXPECT_EQ(slurp(file), slurp(file + ".first"));
+    EXPECT_LT(std::filesystem::file_size(file), text.size() / 2);
+    auto source = open_source(file);
+    ASSERT_TRUE(source.ok()) << source.status().to_string();
+    EXPECT_EQ((*source)->name(), path("t.csv"));
+    EXPECT_EQ((*source)->view(0, (*source)->size())->text(), text);
+  }
+}
+
+TEST_F(Io, EveryPrefixOfACompressedFileIsAnError) {
+  for (const char* suffix : {".gz", ".zst"}) {
+    const std::string file = path(std::string("t") + suffix);
+    auto sink = open_sink(file);
+    ASSERT_TRUE((*sink)->write(noise(400)).ok());
+    ASSERT_TRUE((*sink)->close().ok());
+    const std::string whole = slurp(file);
+    for (size_t size = 4; size < whole.size(); ++size) {
+      spit(file, std::string_view(whole).substr(0, size));
+      EXPECT_EQ(open_source(file).status().code(), StatusCode::data_loss) << suffix << size;
+    }
+    // Two members end to end are one file.
+    spit(file, whole + whole);
+    EXPECT_EQ((*open_source(file))->size(), 800u);
+  }
+}
+
+TEST_F(Io, ABombIsALimit) {
+  const std::string file = path("bomb.gz");
+  auto sink = open_sink(file);
+  const std::string zeros(1 << 20, '\0');
+  for (int i = 0; i < 64; ++i) ASSERT_TRUE((*sink)->write(zeros).ok());
+  ASSERT_TRUE((*sink)->close().ok());
+  OpenOptions options;
+  options.limits.free_expanded_bytes = 1 << 20;
+  EXPECT_EQ(open_source(file, options).status().code(), StatusCode::limit_exceeded);
+  EXPECT_TRUE(open_source(file).ok());
+}
+
+TEST_F(Io, MissingFilesAndFoldersAreNamedForWhatTheyAre) {
+  EXPECT_EQ(open_source(path("nope")).status().code(), StatusCode::not_found);
+  EXPECT_EQ(open_source(folder_).status().code(), StatusCode::io);
+  EXPECT_EQ(open_sink(path("no/such/folder")).status().code(), StatusCode::io);
+}
+
+TEST_F(Io, ViewsOutliveTheSource) {
+  spit(path("x"), "hello world");
+  Buffer view;
+  {
+    auto source = open_source(path("x"));
+    ASSERT_TRUE(source.ok());
+    view = *(*source)->view(6, 5);
+    EXPECT_EQ((*source)->view(6, 6).status().offset(), 6u);
+  }
+  EXPECT_EQ(view.text(), "world");
+}
+
+}  // namespace
+}  // namespace ferry

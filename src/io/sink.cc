@@ -1,0 +1,148 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "ferry/io.h"
+
+namespace ferry {
+namespace {
+
+constexpr size_t kBlock = size_t{256} << 10;  // small writes are gathered to this size
+
+Status system_error(std::string_view what) { return io_error(concat(what, ": ", std::strerror(errno))); }
+
+Status write_fully(int fd, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(fd, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return system_error("cannot write");
+    bytes = bytes.subspan(static_cast<size_t>(put));
+  }
+  return {};
+}
+
+// Gathers small writes in front of a file descriptor.
+class FdWriter {
+ public:
+  explicit FdWriter(int fd) : fd_(fd) { pending_.reserve(kBlock); }
+  int fd() const { return fd_; }
+  Status write(std::span<const std::byte> bytes) {
+    if (pending_.size() + bytes.size() <= kBlock) {
+      pending_.insert(pending_.end(), bytes.begin(), bytes.end());
+      return {};
+    }
+    FERRY_RETURN_IF_ERROR(flush());
+    if (bytes.size() >= kBlock) return write_fully(fd_, bytes);
+    pending_.assign(bytes.begin(), bytes.end());
+    return {};
+  }
+  Status flush() {
+    const Status status = write_fully(fd_, pending_);
+    pending_.clear();
+    return status;
+  }
+
+ private:
+  int fd_;
+  std::vector<std::byte> pending_;
+};
+
+// stdout, and whatever is no regular file (a pipe, /dev/null): written in place.
+class StreamSink : public ByteSink {
+ public:
+  StreamSink(int fd, bool owned) : out_(fd), owned_(owned) {}
+  ~StreamSink() override {
+    if (owned_) ::close(out_.fd());
+  }
+  Status write(std::span<const std::byte> bytes) override { return out_.write(bytes); }
+  Status close() override { return out_.flush(); }
+
+ private:
+  FdWriter out_;
+  bool owned_;
+};
+
+class FileSink : public ByteSink {
+ public:
+  FileSink(int fd, std::string temporary, std::string target) : out_(fd), temporary_(std::move(temporary)), target_(std::move(target)) {}
+  ~FileSink() override {
+    if (closed_) return;
+    ::close(out_.fd());
+    ::unlink(temporary_.c_str());
+  }
+  Status write(std::span<const std::byte> bytes) override { return out_.write(bytes); }
+  Status close() override {
+    FERRY_ASSERT(!closed_);
+    FERRY_RETURN_IF_ERROR(out_.flush());
+    // Without this a crash of the machine could leave the new name on old or empty blocks.
+    if (::fsync(out_.fd()) != 0) return system_error("cannot flush");
+    if (::rename(temporary_.c_str(), target_.c_str()) != 0) return system_error("cannot rename into place");
+    ::close(out_.fd());
+    closed_ = true;
+    return {};
+  }
+
+ private:
+  FdWriter out_;
+  std::string temporary_, target_;
+  bool closed_ = false;
+};
+
+class MemorySink : public ByteSink {
+ public:
+  explicit MemorySink(std::string& out) : out_(out) {}
+  Status write(std::span<const std::byte> bytes) override {
+    out_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return {};
+  }
+  Status close() override { return {}; }
+
+ private:
+  std::string& out_;
+};
+
+Result<std::unique_ptr<ByteSink>> open_plain(const std::string& path) {
+  if (path == "-") return std::unique_ptr<ByteSink>(std::make_unique<StreamSink>(STDOUT_FILENO, false));
+  struct stat info;
+  const bool exists = ::stat(path.c_str(), &info) == 0;
+  if (exists && S_ISDIR(info.st_mode)) return io_error("is a folder, expected a file");
+  if (exists && !S_ISREG(info.st_mode)) {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return system_error("cannot open for writing");
+    return std::unique_ptr<ByteSink>(std::make_unique<StreamSink>(fd, true));
+  }
+  std::string target = path;
+  if (char resolved[PATH_MAX]; exists && ::realpath(path.c_str(), resolved) != nullptr) target = resolved;
+  if (exists && ::access(target.c_str(), W_OK) != 0) return system_error("cannot open for writing");
+  std::string temporary = target + ".XXXXXX";
+  const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
+  if (fd < 0) return system_error("cannot create a file beside it");
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  if (::fchmod(fd, exists ? info.st_mode & 07777 : 0666 & ~mask) != 0) {
+    const Status status = system_error("cannot set permissions");
+    ::close(fd);
+    ::unlink(temporary.c_str());
+    return status;
+  }
+  return std::unique_ptr<ByteSink>(std::make_unique<FileSink>(fd, std::move(temporary), std::move(target)));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ByteSink>> open_sink(const std::string& path) {
+  FERRY_ASSIGN_OR_RETURN(auto sink, open_plain(path));
+  const Compression compression = compression_from_name(path);
+  if (compression == Compression::none) return sink;
+  return compress_sink(std::move(sink), compression);
+}
+
+std::unique_ptr<ByteSink> memory_sink(std::string& out) { return std::make_unique<MemorySink>(out); }
+
+}  // namespace ferry

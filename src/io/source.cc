@@ -1,0 +1,215 @@
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "ferry/io.h"
+
+namespace ferry {
+namespace {
+
+Status system_error(std::string_view what) {
+  const int error = errno;
+  const std::string message = concat(what, ": ", std::strerror(error));
+  return error == ENOENT || error == ENOTDIR ? not_found(message) : io_error(message);
+}
+
+Status past_the_end(uint64_t offset, uint64_t size, uint64_t end) {
+  return data_loss_at(offset, concat(size, " bytes are wanted here, the source ends at byte ", end));
+}
+
+class MemorySource : public ByteSource {
+ public:
+  MemorySource(Buffer data, std::string name) : data_(std::move(data)), name_(std::move(name)) {}
+  uint64_t size() const override { return data_.size(); }
+  Status read_at(uint64_t offset, std::span<std::byte> out) const override {
+    if (offset > size() || out.size() > size() - offset) return past_the_end(offset, out.size(), size());
+    if (!out.empty()) std::memcpy(out.data(), data_.data() + offset, out.size());
+    return {};
+  }
+  Result<Buffer> view(uint64_t offset, uint64_t size) const override {
+    if (offset > this->size() || size > this->size() - offset) return past_the_end(offset, size, this->size());
+    return data_.slice(offset, size);
+  }
+  bool in_memory() const override { return true; }
+  std::string_view name() const override { return name_; }
+
+ private:
+  Buffer data_;
+  std::string name_;
+};
+
+// A file that cannot be mapped (some network and /proc files): pread.
+class PreadSource : public ByteSource {
+ public:
+  PreadSource(int fd, uint64_t size, std::string name) : fd_(fd), size_(size), name_(std::move(name)) {}
+  ~PreadSource() override { ::close(fd_); }
+  uint64_t size() const override { return size_; }
+  Status read_at(uint64_t offset, std::span<std::byte> out) const override {
+    if (offset > size_ || out.size() > size_ - offset) return past_the_end(offset, out.size(), size_);
+    while (!out.empty()) {
+      const ssize_t got = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return system_error("reading");
+      if (got == 0) return past_the_end(offset, out.size(), offset);
+      out = out.subspan(static_cast<size_t>(got));
+      offset += static_cast<uint64_t>(got);
+    }
+    return {};
+  }
+  Result<Buffer> view(uint64_t offset, uint64_t size) const override {
+    if (offset > size_ || size > size_ - offset) return past_the_end(offset, size, size_);
+    FERRY_ASSIGN_OR_RETURN(MutableBuffer block, MutableBuffer::allocate(size));
+    FERRY_RETURN_IF_ERROR(read_at(offset, {block.data(), block.size()}));
+    return std::move(block).freeze();
+  }
+  bool in_memory() const override { return false; }
+  std::string_view name() const override { return name_; }
+
+ private:
+  int fd_;
+  uint64_t size_;
+  std::string name_;
+};
+
+class SubSource : public ByteSource {
+ public:
+  SubSource(std::shared_ptr<const ByteSource> source, uint64_t offset, uint64_t size, std::string name)
+      : source_(std::move(source)), offset_(offset), size_(size), name_(std::move(name)) {}
+  uint64_t size() const override { return size_; }
+  Status read_at(uint64_t offset, std::span<std::byte> out) const override {
+    if (offset > size_ || out.size() > size_ - offset) return past_the_end(offset, out.size(), size_);
+    return source_->read_at(offset_ + offset, out);
+  }
+  Result<Buffer> view(uint64_t offset, uint64_t size) const override {
+    if (offset > size_ || size > size_ - offset) return past_the_end(offset, size, size_);
+    return source_->view(offset_ + offset, size);
+  }
+  bool in_memory() const override { return source_->in_memory(); }
+  std::string_view name() const override { return name_; }
+
+ private:
+  std::shared_ptr<const ByteSource> source_;
+  uint64_t offset_, size_;
+  std::string name_;
+};
+
+class FdStream : public ByteStream {
+ public:
+  explicit FdStream(int fd, bool owned) : fd_(fd), owned_(owned) {}
+  ~FdStream() override {
+    if (owned_) ::close(fd_);
+  }
+  Result<size_t> read(std::span<std::byte> out) override {
+    for (;;) {
+      const ssize_t got = ::read(fd_, out.data(), out.size());
+      if (got >= 0) return static_cast<size_t>(got);
+      if (errno != EINTR) return system_error("reading");
+    }
+  }
+
+ private:
+  int fd_;
+  bool owned_;
+};
+
+class SourceStream : public ByteStream {
+ public:
+  explicit SourceStream(std::shared_ptr<const ByteSource> source) : source_(std::move(source)) {}
+  Result<size_t> read(std::span<std::byte> out) override {
+    const size_t size = static_cast<size_t>(std::min<uint64_t>(out.size(), source_->size() - at_));
+    FERRY_RETURN_IF_ERROR(source_->read_at(at_, out.first(size)));
+    at_ += size;
+    return size;
+  }
+
+ private:
+  std::shared_ptr<const ByteSource> source_;
+  uint64_t at_ = 0;
+};
+
+Result<std::shared_ptr<const ByteSource>> open_plain(const std::string& path, const Limits& limits) {
+  if (path == "-") {
+    FdStream in(STDIN_FILENO, false);
+    FERRY_ASSIGN_OR_RETURN(Buffer data, read_all(in, limits));
+    return memory_source(std::move(data), "-");
+  }
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return system_error("cannot open");
+  struct stat info;
+  if (::fstat(fd, &info) != 0) {
+    const Status status = system_error("cannot look at");
+    ::close(fd);
+    return status;
+  }
+  if (S_ISDIR(info.st_mode)) {
+    ::close(fd);
+    return io_error("is a folder, expected a file");
+  }
+  if (!S_ISREG(info.st_mode)) {  // a pipe or a device: read to its end
+    FdStream in(fd, true);
+    FERRY_ASSIGN_OR_RETURN(Buffer data, read_all(in, limits));
+    return memory_source(std::move(data), path);
+  }
+  const auto size = static_cast<uint64_t>(info.st_size);
+  if (size == 0) {
+    // Some files of /proc say zero and are not: read, which for a really empty file gives nothing.
+    FdStream in(fd, true);
+    FERRY_ASSIGN_OR_RETURN(Buffer data, read_all(in, limits));
+    return memory_source(std::move(data), path);
+  }
+  void* map = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (map == MAP_FAILED) return std::shared_ptr<const ByteSource>(std::make_shared<PreadSource>(fd, size, path));
+  ::close(fd);
+  std::shared_ptr<const void> owner(map, [size](const void* p) { ::munmap(const_cast<void*>(p), size); });
+  return memory_source(Buffer::adopt(map, size, std::move(owner)), path);
+}
+
+}  // namespace
+
+std::shared_ptr<const ByteSource> memory_source(Buffer data, std::string name) {
+  return std::make_shared<MemorySource>(std::move(data), std::move(name));
+}
+
+Result<std::shared_ptr<const ByteSource>> sub_source(std::shared_ptr<const ByteSource> source, uint64_t offset, uint64_t size,
+                                                     std::string name) {
+  if (offset > source->size() || size > source->size() - offset) return past_the_end(offset, size, source->size());
+  return std::shared_ptr<const ByteSource>(std::make_shared<SubSource>(std::move(source), offset, size, std::move(name)));
+}
+
+std::unique_ptr<ByteStream> stream_of(std::shared_ptr<const ByteSource> source) {
+  return std::make_unique<SourceStream>(std::move(source));
+}
+
+Result<Buffer> read_all(ByteStream& stream, const Limits& limits) {
+  MutableBuffer block;
+  size_t used = 0;
+  for (;;) {
+    if (used == block.size()) FERRY_RETURN_IF_ERROR(block.resize(std::max<size_t>(64 << 10, 2 * used)));
+    FERRY_ASSIGN_OR_RETURN(const size_t got, stream.read({block.data() + used, block.size() - used}));
+    if (got == 0) break;
+    used += got;
+    if (used > limits.max_expanded_bytes) {
+      return limit_exceeded(concat("the stream is longer than ", limits.max_expanded_bytes, " bytes (max_expanded_bytes)"));
+    }
+  }
+  block.truncate(used);
+  return std::move(block).freeze();
+}
+
+Result<std::shared_ptr<const ByteSource>> open_source(const std::string& path, const OpenOptions& options) {
+  FERRY_ASSIGN_OR_RETURN(auto source, open_plain(path, options.limits));
+  if (!options.decompress) return source;
+  FERRY_ASSIGN_OR_RETURN(const Buffer head, source->view(0, std::min<uint64_t>(source->size(), 16)));
+  const Compression compression = sniff_compression(head.bytes());
+  if (compression == Compression::none) return source;
+  const std::string name(uncompressed_name(source->name()));
+  FERRY_ASSIGN_OR_RETURN(Buffer data, decompress_all(std::move(source), compression, options.limits));
+  return memory_source(std::move(data), name);
+}
+
+}  // namespace ferry
