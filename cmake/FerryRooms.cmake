@@ -1,4 +1,4 @@
-# A room is a folder of src/: an object library of every .cc in it that is no test, allowed to see only the rooms named.
+# A room is a folder of src/: an object library of every .cc in it that is no test and no main(), allowed to see only the rooms named.
 # Tests beside the code (x_test.cc) become one test program for each room.
 function(ferry_room name)
   cmake_parse_arguments(room "RECURSE" "" "SEES;LIBRARIES" ${ARGN})
@@ -8,7 +8,7 @@ function(ferry_room name)
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
   endif()
   set(tests ${sources})
-  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   if(NOT sources)
     add_library(ferry_${name} INTERFACE)

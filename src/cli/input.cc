@@ -1,0 +1,243 @@
+#include "cli/input.h"
+
+#include <algorithm>
+
+#include "cli/progress.h"
+#include "cli/text.h"
+
+namespace ferry::cli {
+namespace {
+
+constexpr Option kReading[] = {
+    {"from", 'f', Takes::format, "FORMAT", "the input's format, where bytes and name do not tell"},
+    {"parts", 0, Takes::text, "NAME=A,B,C", "arrays A, B, C make up the tensor NAME", true},
+    {"no-parts", 0, Takes::nothing, "", "leave x/indices, x/values, … as separate arrays"},
+    {"max", 0, Takes::text, "LIMIT=SIZE", "raise or lower a limit: expanded_bytes=8G (see: ferry help limits)", true},
+};
+constexpr Option kWriting[] = {
+    {"to", 't', Takes::format, "FORMAT", "the output's format, where its name does not tell"},
+};
+constexpr Option kOneSide[] = {
+    {"set", 's', Takes::text, "KEY=VALUE", "an option of the format (see: ferry help formats)", true},
+};
+constexpr Option kBothSides[] = {
+    {"set", 's', Takes::text, "KEY=VALUE", "an option of each format that has it; in.KEY and out.KEY name one side", true},
+};
+
+constexpr LimitRow kLimits[] = {
+    {"tensor_bytes", &Limits::max_tensor_bytes, "one tensor in memory"},
+    {"tensors", &Limits::max_tensors, "tensors in one file"},
+    {"rank", &Limits::max_rank, "axes of one tensor"},
+    {"name_bytes", &Limits::max_name_bytes, "one tensor's name"},
+    {"nesting", &Limits::max_nesting, "lists in lists, messages in messages, ragged levels"},
+    {"expanded_bytes", &Limits::max_expanded_bytes, "what one compressed stream or member grows to, and the length of a pipe"},
+    {"expansion_ratio", &Limits::max_expansion_ratio, "how many times its size a large compressed stream grows"},
+    {"densified_bytes", &Limits::max_densified_bytes, "a dense tensor made from a sparse one"},
+};
+
+bool apply_limits(Context& context, const Arguments& arguments) {
+  for (std::string_view text : arguments.all("max")) {
+    const auto assignment = split_assignment(text);
+    if (!assignment) return context.usage(concat("--max is ", quoted(text), ", expected LIMIT=SIZE")), false;
+    auto [name, value] = *assignment;
+    if (name.starts_with("max_")) name.remove_prefix(4);
+    const auto row = std::ranges::find(kLimits, name, &LimitRow::name);
+    if (row == std::end(kLimits)) {
+      std::vector<std::string_view> names;
+      for (const LimitRow& known : kLimits) names.push_back(known.name);
+      return context.usage(concat("--max names no limit ", quoted(name), did_you_mean(name, names))), false;
+    }
+    const auto size = parse_size(value);
+    if (!size) return context.usage(concat("--max ", name, " is ", quoted(value), ", expected a size like 4096, 64K or 1.5G")), false;
+    context.limits.*(row->member) = *size;
+    // Whoever says how large a stream may grow has not a bomb in mind.
+    if (row->member == &Limits::max_expanded_bytes) context.limits.free_expanded_bytes = *size;
+  }
+  return true;
+}
+
+const OptionSpec* find_spec(const Format* format, std::string_view key) {
+  if (format == nullptr) return nullptr;
+  for (const OptionSpec& spec : format->options) {
+    if (spec.name == key) return &spec;
+  }
+  return nullptr;
+}
+
+// Holds a value against "auto|0|1" or "N"; anything else in the table is free text.
+std::string value_complaint(const OptionSpec& spec, std::string_view value) {
+  if (spec.values == "N" && !parse_integer(value)) return "a whole number";
+  const auto words = split(spec.values, '|');
+  if (words.size() < 2) return {};
+  for (std::string_view word : words) {
+    const bool placeholder = !word.empty() && std::ranges::all_of(word, [](char c) { return c >= 'A' && c <= 'Z'; });
+    if (placeholder && (word != "N" || parse_integer(value))) return {};
+    if (word == value) return {};
+  }
+  // Whoever may say true may say it as FormatOptions::get_bool reads it.
+  const bool boolean = std::ranges::find(words, "true") != words.end();
+  for (std::string_view word : {"true", "false", "1", "0", "yes", "no", "on", "off", "True", "False"}) {
+    if (boolean && word == value) return {};
+  }
+  return concat("one of ", spec.values);
+}
+
+enum class Side : uint8_t { in, out };
+
+// --set KEY=VALUE goes to each side whose format declares KEY; in.KEY and out.KEY name one side.
+std::optional<FormatOptions> options_for(Context& context, const Arguments& arguments, Side side, const Format* in, const Format* out) {
+  FormatOptions options;
+  const Format* mine = side == Side::in ? in : out;
+  for (std::string_view text : arguments.all("set")) {
+    const auto assignment = split_assignment(text);
+    if (!assignment) {
+      context.usage(concat("--set is ", quoted(text), ", expected KEY=VALUE"));
+      return std::nullopt;
+    }
+    auto [key, value] = *assignment;
+    const bool only_in = key.starts_with("in.");
+    const bool only_out = key.starts_with("out.");
+    key.remove_prefix(only_in ? 3 : only_out ? 4 : 0);
+    const OptionSpec* in_spec = only_out ? nullptr : find_spec(in, key);
+    const OptionSpec* out_spec = only_in ? nullptr : find_spec(out, key);
+    if (in_spec == nullptr && out_spec == nullptr) {
+      std::vector<std::string_view> known;
+      std::string ids;
+      for (const Format* format : {only_out ? nullptr : in, only_in ? nullptr : out}) {
+        if (format == nullptr) continue;
+        for (const OptionSpec& spec : format->options) known.push_back(spec.name);
+        if (!ids.ends_with(format->id)) ids += concat(ids.empty() ? "" : " or ", format->id);
+      }
+      std::string list;
+      for (std::string_view name : known) list += concat(list.empty() ? "; it has: " : ", ", name);
+      context.usage(concat(ids.empty() ? "no format here" : ids, " has no option ", quoted(key), did_you_mean(key, known),
+                           list.empty() ? "; it has none" : list));
+      return std::nullopt;
+    }
+    for (const OptionSpec* spec : {in_spec, out_spec}) {
+      if (spec == nullptr) continue;
+      if (const std::string expected = value_complaint(*spec, value); !expected.empty()) {
+        context.usage(concat("option ", key, " is ", quoted(value), ", expected ", expected));
+        return std::nullopt;
+      }
+    }
+    if ((side == Side::in ? in_spec : out_spec) != nullptr && mine != nullptr) options.set(std::string(key), std::string(value));
+  }
+  return options;
+}
+
+}  // namespace
+
+std::span<const LimitRow> limit_rows() { return kLimits; }
+std::span<const Option> reading_options() { return kReading; }
+std::span<const Option> writing_options() { return kWriting; }
+std::span<const Option> one_side_options() { return kOneSide; }
+std::span<const Option> both_sides_options() { return kBothSides; }
+
+std::optional<size_t> Input::find(Context& context, std::string_view name) const {
+  const auto infos = tensors();
+  for (size_t i = 0; i < infos.size(); ++i) {
+    if (infos[i].name == name) return i;
+  }
+  for (size_t i = 0; i < infos.size(); ++i) {
+    if (name == "(root)" && infos[i].name.empty()) return i;
+  }
+  std::vector<std::string_view> names;
+  for (const TensorInfo& info : infos) names.push_back(info.name.empty() ? "(root)" : std::string_view(info.name));
+  std::string hint = did_you_mean(name, names);
+  if (hint.empty() && !names.empty()) {
+    constexpr size_t kShown = 8;
+    hint = "; it has: ";
+    for (size_t i = 0; i < std::min(names.size(), kShown); ++i) hint += concat(i == 0 ? "" : ", ", printable(names[i]));
+    if (names.size() > kShown) hint += ", …";
+  }
+  context.fail(path, not_found(concat("no tensor is named ", quoted(name), hint)));
+  return std::nullopt;
+}
+
+std::optional<Input> open_input(Context& context, const Arguments& arguments, std::string_view path, const Format* out) {
+  Input input;
+  input.path = path;
+  const auto failed = [&](const Status& status) {
+    context.fail(path, status);
+    return std::nullopt;
+  };
+  if (!apply_limits(context, arguments)) return std::nullopt;
+  if (const auto from = arguments.get("from")) input.format = find_format(*from);
+  ReadOptions options;
+  options.limits = context.limits;
+  options.parts.enabled = !arguments.has("no-parts");
+  for (std::string_view text : arguments.all("parts")) {
+    const auto assignment = split_assignment(text);
+    if (!assignment) {
+      context.usage(concat("--parts is ", quoted(text), ", expected NAME=A,B,C"));
+      return std::nullopt;
+    }
+    std::vector<std::string> arrays;
+    for (std::string_view array : split(assignment->second, ',')) arrays.emplace_back(array);
+    options.parts.explicit_groups.emplace_back(std::string(assignment->first == "(root)" ? "" : assignment->first), std::move(arrays));
+  }
+  OpenOptions open;
+  open.limits = context.limits;
+  Progress progress(context, "reading");
+  auto source = open_source(input.path, open);
+  if (!source.ok()) return failed(source.status());
+  input.source = *std::move(source);
+  if (input.format == nullptr) {
+    auto format = detect_format(*input.source);
+    if (!format.ok()) return failed(format.status());
+    input.format = *format;
+  }
+  if (input.format->open == nullptr) return failed(unsupported(concat(input.format->id, " is write only")));
+  auto format_options = options_for(context, arguments, Side::in, input.format, out);
+  if (!format_options) return std::nullopt;
+  options.format = *std::move(format_options);
+  constexpr uint64_t kWorthThreads = uint64_t{1} << 20;
+  if (input.source->size() >= kWorthThreads) options.pool = context.pool();
+  auto reader = input.format->open(input.source, options);
+  if (!reader.ok()) return failed(reader.status());
+  input.reader = *std::move(reader);
+  return input;
+}
+
+const Format* output_format(Context& context, const Arguments& arguments, std::string_view path) {
+  if (const auto to = arguments.get("to")) {
+    const Format* format = find_format(*to);
+    if (format->write != nullptr) return format;
+    context.fail(path, unsupported(concat(format->id, " is read only; choose another format with --to")));
+    return nullptr;
+  }
+  if (path == "-") {
+    context.usage("writing to stdout needs --to FORMAT (ferry help formats lists them)");
+    return nullptr;
+  }
+  const auto format = format_for_output(path);
+  if (!format.ok()) {
+    context.fail(path, format.status());
+    return nullptr;
+  }
+  return *format;
+}
+
+std::optional<FormatOptions> output_options(Context& context, const Arguments& arguments, const Format& format, const Format* in) {
+  return options_for(context, arguments, Side::out, in, &format);
+}
+
+int write_output(Context& context, const TensorMap& tensors, std::string_view path, const Format& format, const FormatOptions& options) {
+  if (const Status status = check_writable(tensors, format); !status.ok()) return context.fail(path, status);
+  auto sink = open_sink(std::string(path));
+  if (!sink.ok()) return context.fail(path, sink.status());
+  uint64_t expected = 0;
+  for (const auto& entry : tensors) expected += num_bytes_of(entry.tensor);
+  WriteOptions write;
+  write.format = options;
+  constexpr uint64_t kWorthThreads = uint64_t{1} << 20;
+  if (expected >= kWorthThreads) write.pool = context.pool();
+  Progress progress(context, "writing", expected);
+  CountingSink counted_sink(**sink, progress);
+  Status status = format.write(tensors, counted_sink, write);
+  if (status.ok()) status = counted_sink.close();
+  return status.ok() ? 0 : context.fail(path, status);
+}
+
+}  // namespace ferry::cli
