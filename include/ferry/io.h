@@ -84,5 +84,6 @@ Result<Buffer> decompress_all(std::shared_ptr<const ByteSource> source, Compress
 
 // One whole compressed block of known or limited output size, for containers (zip, Arrow, zarr).
 Result<Buffer> inflate(std::span<const std::byte> bytes, uint64_t expected_size, const Limits& limits);  // raw deflate
+Result<Buffer> unzstd(std::span<const std::byte> bytes, uint64_t expected_size, const Limits& limits);   // zstd frames
 
 }  // namespace ferry

@@ -287,4 +287,40 @@ Result<Buffer> inflate(std::span<const std::byte> bytes, uint64_t expected_size,
   return std::move(out).freeze();
 }
 
+Result<Buffer> unzstd(std::span<const std::byte> bytes, uint64_t expected_size, const Limits& limits) {
+  FERRY_RETURN_IF_ERROR(Expansion(limits).check(bytes.size(), expected_size));
+  // Grows with what comes out, so that an announced size costs nothing before it is true.
+  std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(), ZSTD_freeDCtx);
+  if (!context) return limit_exceeded("no memory for a decompressor");
+  FERRY_ASSIGN_OR_RETURN(MutableBuffer out, MutableBuffer::allocate(static_cast<size_t>(std::min<uint64_t>(expected_size, kChunk))));
+  ZSTD_inBuffer from{bytes.data(), bytes.size(), 0};
+  ZSTD_outBuffer to{out.data(), out.size(), 0};
+  size_t code = 0;
+  for (;;) {
+    code = ZSTD_decompressStream(context.get(), &to, &from);
+    if (ZSTD_isError(code)) return data_loss(concat("not valid zstd data (", ZSTD_getErrorName(code), ")"));
+    if (code == 0 && from.pos == from.size) break;
+    if (to.pos < to.size) {
+      if (from.pos == from.size) return data_loss("zstd data ends in the middle of a frame");
+      continue;
+    }
+    if (to.size == expected_size) {
+      // Full: only an end that makes no more bytes may follow.
+      std::byte extra;
+      ZSTD_outBuffer rest{&extra, 1, 0};
+      code = ZSTD_decompressStream(context.get(), &rest, &from);
+      if (ZSTD_isError(code)) return data_loss(concat("not valid zstd data (", ZSTD_getErrorName(code), ")"));
+      if (rest.pos > 0) return data_loss(concat("zstd data is longer than the ", expected_size, " bytes announced"));
+      if (from.pos == from.size) break;
+      continue;
+    }
+    FERRY_RETURN_IF_ERROR(out.resize(static_cast<size_t>(std::min<uint64_t>(expected_size, 2 * to.size))));
+    to = {out.data(), out.size(), to.pos};
+  }
+  if (code != 0) return data_loss("zstd data ends in the middle of a frame");
+  if (to.pos != expected_size) return data_loss(concat("zstd data is ", to.pos, " bytes, ", expected_size, " are announced"));
+  out.truncate(to.pos);
+  return std::move(out).freeze();
+}
+
 }  // namespace ferry
