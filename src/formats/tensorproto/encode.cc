@@ -1,5 +1,5 @@
 // Writing TensorProtos, byte for byte as TensorFlow does: fields by number, defaults (0, empty) left out.
-#include <bit>
+#include <cstring>
 
 #include "formats/tensorproto/tensorproto.h"
 #include "wire/protobuf.h"
@@ -38,16 +38,30 @@ char* put_shape(char* at, DType dtype, std::span<const int64_t> shape, size_t si
 
 }  // namespace
 
-void append_header(std::string& out, DType dtype, std::span<const int64_t> shape, uint64_t content_bytes) {
-  const size_t inner = shape_size(shape);
-  const size_t size = 3 + varint_size(inner) + inner + (content_bytes == 0 ? 0 : 1 + varint_size(content_bytes));
-  const size_t before = out.size();
-  out.resize(before + size);
-  char* at = put_shape(out.data() + before, dtype, shape, inner);
+char* put_header(char* at, DType dtype, std::span<const int64_t> shape, uint64_t content_bytes) {
+  at = put_shape(at, dtype, shape, shape_size(shape));
   if (content_bytes != 0) {
     *at++ = kTagContent;
-    put_varint(at, content_bytes);
+    at = put_varint(at, content_bytes);
   }
+  return at;
+}
+
+char* put_strings_as_content(char* at, std::span<const int64_t> shape, const StringsView& strings, int64_t begin, int64_t end) {
+  const int64_t* offsets = strings.offsets();
+  const auto text = static_cast<size_t>(offsets[end] - offsets[begin]);
+  uint64_t bytes = text;
+  for (int64_t i = begin; i < end; ++i) bytes += varint_size(static_cast<uint64_t>(offsets[i + 1] - offsets[i]));
+  at = put_header(at, DType::string, shape, bytes);
+  for (int64_t i = begin; i < end; ++i) at = put_varint(at, static_cast<uint64_t>(offsets[i + 1] - offsets[i]));
+  if (text > 0) std::memcpy(at, strings.bytes() + offsets[begin], text);
+  return at + text;
+}
+
+void append_header(std::string& out, DType dtype, std::span<const int64_t> shape, uint64_t content_bytes) {
+  const size_t before = out.size();
+  out.resize(before + header_bound(shape.size()));
+  out.resize(static_cast<size_t>(put_header(out.data() + before, dtype, shape, content_bytes) - out.data()));
 }
 
 void encode(std::string& out, DenseView tensor) {
@@ -75,12 +89,15 @@ Status encode(std::string& out, const DenseTensor& tensor) {
   return {};
 }
 
-void encode_strings_as_content(std::string& out, std::span<const int64_t> shape, const StringsView& strings, int64_t begin, int64_t end) {
-  uint64_t bytes = static_cast<uint64_t>(strings.offsets()[end] - strings.offsets()[begin]);
-  for (int64_t i = begin; i < end; ++i) bytes += varint_size(strings[i].size());
-  append_header(out, DType::string, shape, bytes);
-  for (int64_t i = begin; i < end; ++i) proto::append_varint(out, strings[i].size());
-  out.append(strings.bytes() + strings.offsets()[begin], static_cast<size_t>(strings.offsets()[end] - strings.offsets()[begin]));
+Status encode_as_content(std::string& out, const DenseTensor& tensor) {
+  if (!tensor.is_string()) return encode(out, tensor);
+  const StringsView strings = tensor.strings();
+  const size_t before = out.size();
+  const auto text = static_cast<size_t>(strings.total_bytes());
+  out.resize(before + header_bound(tensor.shape().rank()) + text + 5 * static_cast<size_t>(strings.size()));
+  const char* end = put_strings_as_content(out.data() + before, tensor.shape().dims(), strings, 0, strings.size());
+  out.resize(static_cast<size_t>(end - out.data()));
+  return {};
 }
 
 }  // namespace ferry::tensorproto

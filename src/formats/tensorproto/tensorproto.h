@@ -108,9 +108,15 @@ void append_header(std::string& out, DType dtype, std::span<const int64_t> shape
 // tf.io.serialize_tensor: elements in tensor_content, strings in string_val.
 void encode(std::string& out, DenseView tensor);  // fixed-size dtypes
 Status encode(std::string& out, const DenseTensor& tensor);
-// What serialize_sparse does with string values: lengths, then bytes, in tensor_content. Strings [begin, end) under `shape`.
-void encode_strings_as_content(std::string& out, std::span<const int64_t> shape, const StringsView& strings, int64_t begin, int64_t end);
-// A string tensor, element by element: header first, then each.
+// What serialize_sparse does: strings too in tensor_content, all lengths and then all bytes.
+Status encode_as_content(std::string& out, const DenseTensor& tensor);
+
+// The same into memory that is large enough; each returns the byte after what it wrote.
+constexpr size_t header_bound(size_t rank) { return 32 + 13 * rank; }
+char* put_header(char* at, DType dtype, std::span<const int64_t> shape, uint64_t content_bytes);
+// At most header_bound(rank), the bytes of the strings and five for the length of each.
+char* put_strings_as_content(char* at, std::span<const int64_t> shape, const StringsView& strings, int64_t begin, int64_t end);
+
 inline constexpr uint64_t kMostBytes = 0x7fffffff;  // protobuf's limit on a message and on a field
 
 }  // namespace ferry::tensorproto
