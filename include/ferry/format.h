@@ -47,6 +47,7 @@ struct Capabilities {
   bool metadata = false;  // keeps Metadata of tensors and map
   bool many = true;       // more than one tensor a file
   bool streams = false;   // readable from a pipe without holding all of it
+  size_t min_rank = 0, max_rank = 254;
 };
 
 // A setting of one format: `--set header=false`, or a keyword in Python.

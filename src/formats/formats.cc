@@ -248,6 +248,18 @@ Status check_writable(const TensorMap& tensors, const Format& format) {
       }
       return unsupported(concat(format.id, " cannot hold ", quoted(entry.name), ", a ", kind_name(kind), " tensor; ", hint, others));
     }
+    const Shape shape = shape_of(entry.tensor);
+    if (shape.rank() < can.min_rank || shape.rank() > can.max_rank) {
+      const std::string others = ids_that(
+          [](const Format& f, const Tensor& t) {
+            const size_t rank = shape_of(t).rank();
+            return f.capabilities.kinds.has(kind_of(t)) && rank >= f.capabilities.min_rank && rank <= f.capabilities.max_rank;
+          },
+          entry.tensor);
+      const std::string wanted = can.min_rank == can.max_rank ? concat(can.min_rank) : concat(can.min_rank, " to ", can.max_rank);
+      return unsupported(concat(format.id, " holds tensors of ", wanted, " axes and ", quoted(entry.name), " has shape ", shape.to_string(),
+                                "; formats that hold it: ", others));
+    }
     const DType dtype = dtype_of(entry.tensor);
     if (!can.dtypes.has(dtype)) {
       const std::string others = ids_that(
