@@ -1,0 +1,260 @@
+// Reading and writing files and bytes: the format table from Python. Names and metadata are put together in _files.py.
+#include "ferry/format.h"
+
+#include <nanobind/stl/string.h>
+
+#include "numpy.h"
+#include "options.h"
+
+namespace ferry::py {
+namespace {
+
+std::string text_of(nb::handle value) {
+  Py_ssize_t size = 0;
+  const char* text = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
+  if (text == nullptr) throw nb::python_error();
+  return {text, static_cast<size_t>(size)};
+}
+
+// Names in files are bytes; those that are no UTF-8 survive the way through Python.
+nb::object name_object(std::string_view name) {
+  nb::object out = nb::steal(PyUnicode_DecodeUTF8(name.data(), static_cast<Py_ssize_t>(name.size()), "surrogateescape"));
+  if (!out.is_valid()) throw nb::python_error();
+  return out;
+}
+std::string name_text(nb::handle name) {
+  if (!PyUnicode_Check(name.ptr())) throw nb::type_error("tensor names and metadata are str");
+  nb::object bytes = nb::steal(PyUnicode_AsEncodedString(name.ptr(), "utf-8", "surrogateescape"));
+  if (!bytes.is_valid()) throw nb::python_error();
+  return {PyBytes_AS_STRING(bytes.ptr()), static_cast<size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
+}
+// Paths come from os.fspath and os.fsencode.
+std::string path_text(nb::handle path) { return {PyBytes_AS_STRING(path.ptr()), static_cast<size_t>(PyBytes_GET_SIZE(path.ptr()))}; }
+
+nb::dict metadata_dict(const Metadata& metadata) {
+  nb::dict out;
+  for (const auto& [key, value] : metadata) out[name_object(key)] = name_object(value);
+  return out;
+}
+Metadata metadata_from(nb::handle mapping) {
+  Metadata out;
+  if (mapping.is_none()) return out;
+  for (nb::handle item : nb::object(mapping.attr("items")())) out.set(name_text(item[0]), name_text(item[1]));
+  return out;
+}
+
+const Format* format_named(nb::handle name) {
+  if (name.is_none()) return nullptr;
+  const std::string id = text_of(name);
+  if (const Format* format = find_format(id)) return format;
+  std::string known;
+  for (const Format* format : all_formats()) known += concat(known.empty() ? "" : ", ", format->id);
+  throw StatusError(invalid_argument(concat("there is no format called ", quoted(id), "; the formats are ", known)));
+}
+
+// A keyword that the format does not know is the caller's slip, as in any call.
+FormatOptions options_for(const Format& format, nb::handle mapping) {
+  FormatOptions out;
+  for (nb::handle item : nb::object(mapping.attr("items")())) {
+    const std::string name = text_of(item[0]);
+    bool known = false;
+    std::string all;
+    for (const OptionSpec& spec : format.options) {
+      known |= spec.name == name;
+      all += concat(all.empty() ? "" : ", ", spec.name);
+    }
+    if (!known) {
+      throw nb::type_error(concat("format ", format.id, " has no option ", quoted(name),
+                                  all.empty() ? std::string("; it has none") : concat("; it has ", all))
+                               .c_str());
+    }
+    nb::object value = nb::object(item[1]);
+    out.set(name, value.is(nb::bool_(true)) ? "true" : value.is(nb::bool_(false)) ? "false" : text_of(nb::str(value)));
+  }
+  return out;
+}
+
+ReadOptions read_options(nb::handle parts, nb::handle validate, nb::handle limits) {
+  ReadOptions options;
+  options.validation = validation_level(text_of(validate));
+  options.limits = to_limits(limits);
+  if (PyBool_Check(parts.ptr())) {
+    options.parts.enabled = parts.ptr() == Py_True;
+  } else {
+    for (nb::handle item : nb::object(parts.attr("items")())) {
+      std::vector<std::string> names;
+      for (nb::handle name : nb::iter(item[1])) names.push_back(name_text(name));
+      options.parts.explicit_groups.emplace_back(name_text(item[0]), std::move(names));
+    }
+  }
+  return options;
+}
+
+struct Opened {
+  const Format* format;
+  std::shared_ptr<const ByteSource> source;
+  std::string path;
+};
+
+Opened open_path(nb::handle path, nb::handle format, const ReadOptions& options) {
+  Opened out{format_named(format), nullptr, path_text(path)};
+  OpenOptions open;
+  open.limits = options.limits;
+  out.source = unwrap(unlocked([&] { return open_source(out.path, open); }), out.path);
+  return out;
+}
+
+// Any object with the buffer protocol; its memory is shared and kept.
+Opened open_bytes(nb::handle bytes, nb::handle name, nb::handle format, const ReadOptions& options) {
+  Opened out{format_named(format), nullptr, name.is_none() ? std::string() : text_of(name)};
+  nb::object view = nb::steal(PyMemoryView_FromObject(bytes.ptr()));
+  if (!view.is_valid()) throw nb::python_error();
+  const Py_buffer* buffer = PyMemoryView_GET_BUFFER(view.ptr());
+  if (PyBuffer_IsContiguous(buffer, 'C') == 0) throw nb::type_error("the bytes to read do not lie one after another");
+  const Buffer data = Buffer::adopt(buffer->buf, static_cast<size_t>(buffer->len), python_owner(view));
+  out.source = memory_source(data, out.path.empty() ? "<memory>" : out.path);
+  const Compression compression = sniff_compression(data.bytes().first(std::min<size_t>(data.size(), 16)));
+  if (compression != Compression::none) {
+    const Buffer expanded = unwrap(unlocked([&] { return decompress_all(out.source, compression, options.limits); }), out.path);
+    out.source = memory_source(expanded, std::string(uncompressed_name(out.source->name())));
+  }
+  return out;
+}
+
+void find_out_format(Opened& opened, ReadOptions& options, nb::handle keywords) {
+  if (opened.format == nullptr) opened.format = unwrap(unlocked([&] { return detect_format(*opened.source); }), opened.path);
+  options.format = options_for(*opened.format, keywords);
+}
+
+// → (format id, metadata, [(name, tensor, metadata)])
+nb::tuple read_all(Opened opened, ReadOptions options, nb::handle keywords) {
+  find_out_format(opened, options, keywords);
+  const auto threads = pool();
+  options.pool = threads.get();
+  TensorMap map = unwrap(unlocked([&] { return read_tensors(std::move(opened.source), opened.format, options); }), opened.path);
+  nb::list entries;
+  for (auto& entry : map) {
+    entries.append(nb::make_tuple(name_object(entry.name), tensor_object(std::move(entry.tensor)), metadata_dict(entry.metadata)));
+  }
+  return nb::make_tuple(word(opened.format->id), metadata_dict(map.metadata), entries);
+}
+
+// → (format id, metadata, [(name, kind, dtype, shape, nnz, bytes, offset, zero_copy, metadata)])
+nb::tuple list_all(Opened opened, ReadOptions options, nb::handle keywords) {
+  find_out_format(opened, options, keywords);
+  const auto threads = pool();
+  options.pool = threads.get();
+  if (opened.format->open == nullptr) throw StatusError(unsupported(concat(opened.format->id, " is write only")), opened.path);
+  const auto reader = unwrap(unlocked([&] { return opened.format->open(opened.source, options); }), opened.path);
+  nb::list infos;
+  for (const TensorInfo& info : reader->tensors()) {
+    infos.append(nb::make_tuple(name_object(info.name), word(kind_name(info.kind)), dtype_object(info.dtype), shape_tuple(info.shape),
+                                info.nnz < 0 ? nb::none() : nb::object(nb::int_(info.nnz)), info.bytes,
+                                info.offset ? nb::object(nb::int_(*info.offset)) : nb::none(), info.zero_copy,
+                                metadata_dict(info.metadata)));
+  }
+  return nb::make_tuple(word(opened.format->id), metadata_dict(reader->metadata()), infos);
+}
+
+TensorMap map_from(nb::handle entries, nb::handle metadata) {
+  TensorMap map;
+  map.metadata = metadata_from(metadata);
+  for (nb::handle entry : nb::iter(entries)) check(map.add(name_text(entry[0]), to_tensor(entry[1]), metadata_from(entry[2])));
+  return map;
+}
+
+void save_path(nb::handle entries, nb::handle metadata, nb::handle path, nb::handle name, nb::handle keywords) {
+  const std::string to = path_text(path);
+  const Format* format = format_named(name);
+  if (format == nullptr) format = unwrap(format_for_output(to), to);
+  WriteOptions options;
+  options.format = options_for(*format, keywords);
+  const TensorMap map = map_from(entries, metadata);
+  const auto threads = pool();
+  options.pool = threads.get();
+  check(unlocked([&] { return save(map, to, format, options); }), to);
+}
+
+nb::bytes save_bytes(nb::handle entries, nb::handle metadata, nb::handle name, nb::handle keywords) {
+  const Format* format = format_named(name);
+  WriteOptions options;
+  options.format = options_for(*format, keywords);
+  const TensorMap map = map_from(entries, metadata);
+  const auto threads = pool();
+  options.pool = threads.get();
+  const std::string out = run([&] { return to_bytes(map, *format, options); });
+  return nb::bytes(out.data(), out.size());
+}
+
+nb::list format_table() {
+  nb::list out;
+  for (const Format* format : all_formats()) {
+    nb::dict row;
+    const Capabilities& can = format->capabilities;
+    row["id"] = word(format->id);
+    row["summary"] = word(format->summary);
+    nb::list extensions, kinds, dtypes, options;
+    for (std::string_view extension : format->extensions) extensions.append(word(extension));
+    for (const TensorKind kind : {TensorKind::dense, TensorKind::coo, TensorKind::csr, TensorKind::csc, TensorKind::ragged}) {
+      if (can.kinds.has(kind)) kinds.append(word(kind_name(kind)));
+    }
+    for (const DType dtype : kAllDTypes) {
+      if (can.dtypes.has(dtype)) dtypes.append(word(dtype_name(dtype)));
+    }
+    for (const OptionSpec& spec : format->options) options.append(nb::make_tuple(word(spec.name), word(spec.values), word(spec.help)));
+    row["extensions"] = nb::tuple(extensions);
+    row["read"] = format->open != nullptr;
+    row["write"] = format->write != nullptr;
+    row["kinds"] = nb::tuple(kinds);
+    row["dtypes"] = nb::tuple(dtypes);
+    row["names"] = can.names;
+    row["metadata"] = can.metadata;
+    row["many"] = can.many;
+    row["streams"] = can.streams;
+    row["options"] = nb::tuple(options);
+    out.append(row);
+  }
+  return out;
+}
+
+}  // namespace
+
+void add_formats(nb::module_& m) {
+  m.def(
+      "_load_path",
+      [](nb::handle path, nb::handle format, nb::handle parts, nb::handle validate, nb::handle limits, nb::handle keywords) {
+        const ReadOptions options = read_options(parts, validate, limits);
+        return read_all(open_path(path, format, options), options, keywords);
+      },
+      nb::arg("path"), nb::arg("format").none(), nb::arg("parts"), nb::arg("validate"), nb::arg("limits").none(), nb::arg("options"));
+  m.def(
+      "_load_bytes",
+      [](nb::handle bytes, nb::handle name, nb::handle format, nb::handle parts, nb::handle validate, nb::handle limits,
+         nb::handle keywords) {
+        const ReadOptions options = read_options(parts, validate, limits);
+        return read_all(open_bytes(bytes, name, format, options), options, keywords);
+      },
+      nb::arg("data"), nb::arg("name").none(), nb::arg("format").none(), nb::arg("parts"), nb::arg("validate"), nb::arg("limits").none(),
+      nb::arg("options"));
+  m.def(
+      "_inspect_path",
+      [](nb::handle path, nb::handle format, nb::handle parts, nb::handle validate, nb::handle limits, nb::handle keywords) {
+        const ReadOptions options = read_options(parts, validate, limits);
+        return list_all(open_path(path, format, options), options, keywords);
+      },
+      nb::arg("path"), nb::arg("format").none(), nb::arg("parts"), nb::arg("validate"), nb::arg("limits").none(), nb::arg("options"));
+  m.def(
+      "_inspect_bytes",
+      [](nb::handle bytes, nb::handle name, nb::handle format, nb::handle parts, nb::handle validate, nb::handle limits,
+         nb::handle keywords) {
+        const ReadOptions options = read_options(parts, validate, limits);
+        return list_all(open_bytes(bytes, name, format, options), options, keywords);
+      },
+      nb::arg("data"), nb::arg("name").none(), nb::arg("format").none(), nb::arg("parts"), nb::arg("validate"), nb::arg("limits").none(),
+      nb::arg("options"));
+  m.def("_save_path", save_path, nb::arg("entries"), nb::arg("metadata"), nb::arg("path"), nb::arg("format").none(), nb::arg("options"));
+  m.def("_save_bytes", save_bytes, nb::arg("entries"), nb::arg("metadata"), nb::arg("format"), nb::arg("options"));
+  m.def("_formats", format_table);
+}
+
+}  // namespace ferry::py

@@ -1,0 +1,17 @@
+#include "bind.h"
+
+NB_MODULE(_core, m) {
+  using namespace ferry::py;
+  m.doc() = "The compiled half of tensorferry; use it through the package.";
+  // A tensor that a module-level variable still holds at exit is not a leak.
+  nanobind::set_leak_warnings(false);
+  add_errors(m);
+  add_dtypes(m);
+  add_threads(m);
+  add_dense(m);
+  add_dlpack(m);
+  add_sparse(m);
+  add_sparse_operations(m);
+  add_ragged(m);
+  add_formats(m);
+}

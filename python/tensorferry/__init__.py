@@ -1,0 +1,41 @@
+"""TensorFerry: sparse, ragged and dense tensors between NumPy, SciPy, TensorFlow, PyTorch, JAX and files, without TensorFlow.
+
+    import tensorferry as ferry
+    x = ferry.SparseTensor.from_pairs({(0, 1): 2.0, (2, 0): 5.0}, shape=(3, 4))
+    ferry.save("x.npz", {"x": x})
+    ferry.load("x.npz")["x"].to_scipy()
+
+Importing the package imports no other; NumPy, SciPy and the frameworks are imported when an object of theirs is asked for.
+"""
+
+from __future__ import annotations
+
+from . import _core
+from ._arithmetic import add, allclose, matmul
+from ._convert import as_tensor
+from ._core import DenseTensor, DType, RaggedTensor, SparseTensor, as_dtype, concat, from_dlpack, get_threads, set_threads
+from ._errors import DeadlineError, Error, FileError, InternalError, NotFoundError, UnavailableError
+from ._files import FormatInfo, Inspection, TensorInfo, dumps, formats, inspect, load, loads, save
+from ._map import TensorMap
+from ._version import __version__
+
+from_pairs = SparseTensor.from_pairs
+from_dense = SparseTensor.from_dense
+from_scipy = SparseTensor.from_scipy
+from_tf = as_tensor
+from_torch = as_tensor
+from_jax = as_tensor
+
+__all__ = [
+    "DType", "DeadlineError", "DenseTensor", "Error", "FileError", "FormatInfo", "Inspection", "InternalError", "NotFoundError",
+    "RaggedTensor", "SparseTensor", "TensorInfo", "TensorMap", "UnavailableError", "__version__", "add", "allclose", "as_dtype",
+    "as_tensor", "concat", "dumps", "formats", "from_dense", "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf",
+    "from_torch", "get_threads", "inspect", "load", "loads", "matmul", "save", "set_threads",
+]  # fmt: skip
+
+# One name for each dtype: tensorferry.float32, tensorferry.bfloat16, …; bool is bool_, as in NumPy.
+for _dtype in _core._dtypes:
+    _name = "bool_" if _dtype.name == "bool" else _dtype.name
+    globals()[_name] = _dtype
+    __all__.append(_name)
+del _dtype, _name

@@ -1,0 +1,193 @@
+"""load, save, loads, dumps, inspect, formats: any format, to and from paths, file objects and bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import _core
+from ._errors import Error
+from ._map import TensorMap
+
+
+def _is_bytes(source: Any) -> bool:
+    return not isinstance(source, (str, os.PathLike)) and not hasattr(source, "read")
+
+
+def _call(on_path: Any, on_bytes: Any, source: Any, rest: tuple[Any, ...]) -> Any:
+    if isinstance(source, (str, os.PathLike)):
+        return on_path(os.fsencode(source), *rest)
+    name = None
+    if hasattr(source, "read"):
+        name = getattr(source, "name", None)
+        name = name if isinstance(name, str) else None
+        source = source.read()
+        if isinstance(source, str):
+            raise TypeError("the file object gives str; open it in binary mode")
+    try:
+        memoryview(source)
+    except TypeError:
+        raise TypeError(f"expected a path, a binary file object or bytes, not {type(source).__name__}") from None
+    return on_bytes(source, name, *rest)
+
+
+def _result(read: tuple[Any, ...]) -> Any:
+    format, metadata, entries = read
+    if len(entries) == 1 and entries[0][0] == "":
+        return entries[0][1]
+    out = TensorMap(((name, tensor) for name, tensor, _ in entries), metadata)
+    out.tensor_metadata = {name: texts for name, _, texts in entries if texts}
+    out.format = format
+    return out
+
+
+def load(
+    source: Any,
+    format: str | None = None,
+    *,
+    parts: bool | Mapping[str, Iterable[str]] = True,
+    validate: str = "bounds",
+    limits: Mapping[str, int] | None = None,
+    **options: Any,
+) -> Any:
+    """Reads a path or a binary file object (or bytes, as loads): a TensorMap, or the tensor itself where the source holds
+    one tensor and no name for it (npy, mtx, tensorproto, tf_sparse, a bare JSON value).
+
+    format: a format's id; without one it is found by the first bytes and the name's extension.
+    parts: False leaves `x/indices`, `x/values`, … as they are; a mapping names the arrays that make up a tensor.
+    validate: how far values are checked: trust, bounds or canonical.
+    limits: other limits than usual on what the source may cost, by name (docs/security.md).
+    Other keywords are options of the format; formats() lists them.
+    """
+    return _result(_call(_core._load_path, _core._load_bytes, source, (format, parts, validate, limits, options)))
+
+
+def loads(data: Any, format: str | None = None, **keywords: Any) -> Any:
+    """load() for bytes, or anything with the buffer protocol. Tensors share the memory where they can."""
+    if not _is_bytes(data):
+        raise TypeError(f"loads takes bytes, not {type(data).__name__}; load takes a path or a file object")
+    return load(data, format, **keywords)
+
+
+def _entries(tensors: Any) -> tuple[list[tuple[str, Any, Any]], Mapping[str, str]]:
+    if isinstance(tensors, TensorMap):
+        return [(name, tensor, tensors.tensor_metadata.get(name)) for name, tensor in tensors.items()], tensors.metadata
+    if isinstance(tensors, Mapping):
+        return [(name, tensor, None) for name, tensor in tensors.items()], {}
+    return [("", tensors, None)], {}
+
+
+def save(target: Any, tensors: Any, format: str | None = None, **options: Any) -> None:
+    """Writes a mapping of tensors, or one tensor (under no name), to a path or a binary file object.
+
+    Values may be anything as_tensor takes: arrays, SciPy matrices, tensors of other frameworks.
+    A file is written beside its name and renamed when it is complete. format: a format's id; without one the extension says it.
+    Other keywords are options of the format.
+    """
+    entries, metadata = _entries(tensors)
+    if isinstance(target, (str, os.PathLike)):
+        _core._save_path(entries, metadata, os.fsencode(target), format, options)
+        return
+    if not hasattr(target, "write"):
+        raise TypeError(f"expected a path or a binary file object, not {type(target).__name__}")
+    if format is None:
+        name = getattr(target, "name", None)
+        format = _format_of(name) if isinstance(name, str) else None
+        if format is None:
+            raise Error("the file object has no name that tells a format; say format=", "unsupported")
+    target.write(_core._save_bytes(entries, metadata, format, options))
+
+
+def _format_of(name: str) -> str | None:
+    found = [(len(e), row["id"]) for row in _core._formats() for e in row["extensions"] if name.lower().endswith(e)]
+    return max(found)[1] if found else None
+
+
+def dumps(tensors: Any, format: str, **options: Any) -> bytes:
+    """save() to bytes."""
+    entries, metadata = _entries(tensors)
+    if format is None:
+        raise TypeError("dumps needs a format; formats() lists them")
+    return _core._save_bytes(entries, metadata, format, options)
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """What a header says of one tensor."""
+
+    name: str
+    kind: str
+    dtype: _core.DType
+    shape: tuple[int | None, ...]
+    nnz: int | None
+    bytes: int
+    offset: int | None
+    zero_copy: bool
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a file holds, by its headers alone. Iterates over its tensors, and gives one by name."""
+
+    path: str | None
+    format: str
+    metadata: dict[str, str]
+    tensors: tuple[TensorInfo, ...]
+
+    def __iter__(self) -> Iterator[TensorInfo]:
+        return iter(self.tensors)
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    def __getitem__(self, name: str) -> TensorInfo:
+        for tensor in self.tensors:
+            if tensor.name == name:
+                return tensor
+        raise KeyError(f"no tensor is called {name!r}")
+
+    def __repr__(self) -> str:
+        from ._repr import inspection
+
+        return inspection(self)
+
+
+def inspect(
+    source: Any,
+    format: str | None = None,
+    *,
+    parts: bool | Mapping[str, Iterable[str]] = True,
+    validate: str = "bounds",
+    limits: Mapping[str, int] | None = None,
+    **options: Any,
+) -> Inspection:
+    """The tensors in a path, a binary file object or bytes, from headers alone where the format has them."""
+    id, metadata, rows = _call(_core._inspect_path, _core._inspect_bytes, source, (format, parts, validate, limits, options))
+    path = os.fsdecode(source) if isinstance(source, (str, os.PathLike)) else None
+    return Inspection(path, id, metadata, tuple(TensorInfo(*row) for row in rows))
+
+
+@dataclass(frozen=True)
+class FormatInfo:
+    """A row of the table of formats: what one can read, write and hold."""
+
+    id: str
+    summary: str
+    extensions: tuple[str, ...]
+    read: bool
+    write: bool
+    kinds: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    names: bool
+    metadata: bool
+    many: bool
+    streams: bool
+    options: tuple[tuple[str, str, str], ...]
+
+
+def formats() -> list[FormatInfo]:
+    """Every format that load and save know; options are (name, values, help)."""
+    return [FormatInfo(**row) for row in _core._formats()]
