@@ -4,6 +4,7 @@
 
 #include "cli/progress.h"
 #include "cli/text.h"
+#include "ferry/sparse.h"
 
 namespace ferry::cli {
 namespace {
@@ -70,6 +71,7 @@ std::string value_complaint(const OptionSpec& spec, std::string_view value) {
   const auto words = split(spec.values, '|');
   if (words.size() < 2) return {};
   for (std::string_view word : words) {
+    if (word == "...") return {};  // more than the table can list
     const bool placeholder = !word.empty() && std::ranges::all_of(word, [](char c) { return c >= 'A' && c <= 'Z'; });
     if (placeholder && (word != "N" || parse_integer(value))) return {};
     if (word == value) return {};
@@ -155,7 +157,8 @@ std::optional<size_t> Input::find(Context& context, std::string_view name) const
   return std::nullopt;
 }
 
-std::optional<Input> open_input(Context& context, const Arguments& arguments, std::string_view path, const Format* out) {
+std::optional<Input> open_input(Context& context, const Arguments& arguments, std::string_view path, const Format* out,
+                                std::string_view from) {
   Input input;
   input.path = path;
   const auto failed = [&](const Status& status) {
@@ -163,7 +166,9 @@ std::optional<Input> open_input(Context& context, const Arguments& arguments, st
     return std::nullopt;
   };
   if (!apply_limits(context, arguments)) return std::nullopt;
-  if (const auto from = arguments.get("from")) input.format = find_format(*from);
+  auto named = arguments.get(from);
+  if (!named) named = arguments.get("from");
+  if (named) input.format = find_format(*named);
   ReadOptions options;
   options.limits = context.limits;
   options.parts.enabled = !arguments.has("no-parts");
@@ -198,6 +203,20 @@ std::optional<Input> open_input(Context& context, const Arguments& arguments, st
   if (!reader.ok()) return failed(reader.status());
   input.reader = *std::move(reader);
   return input;
+}
+
+Result<Tensor> fit_layout(const Tensor& x, const Format& format, ThreadPool* pool) {
+  const KindSet& takes = format.capabilities.kinds;
+  const auto* sparse = std::get_if<SparseTensor>(&x);
+  if (sparse == nullptr || takes.has(kind_of(x))) return x;
+  const bool compressed = sparse->rank() == 2 && (takes.csr || takes.csc);
+  if (!takes.coo && !compressed) return x;  // check_writable() says what to do
+  FERRY_ASSIGN_OR_RETURN(SparseTensor out, to_layout(*sparse,
+                                                     takes.coo   ? Layout::coo
+                                                     : takes.csr ? Layout::csr
+                                                                 : Layout::csc,
+                                                     std::nullopt, pool));
+  return Tensor(std::move(out));
 }
 
 const Format* output_format(Context& context, const Arguments& arguments, std::string_view path) {

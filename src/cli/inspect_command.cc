@@ -11,15 +11,6 @@ constexpr Option kOptions[] = {
     {"json", 0, Takes::nothing, "", "one JSON object"},
 };
 
-std::string shape_text(const Shape& shape) {
-  std::string out = "[";
-  for (size_t i = 0; i < shape.rank(); ++i) {
-    if (i > 0) out += ", ";
-    out += shape[i] < 0 ? "?" : concat(shape[i]);
-  }
-  return out + "]";
-}
-
 void print_json(Context& context, const Input& input) {
   JsonText json(context.out);
   json.begin_object().member("schema", 1).member("path", std::string_view(input.path)).member("format", input.format->id);

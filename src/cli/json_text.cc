@@ -77,6 +77,12 @@ JsonText& JsonText::number(double number) {
   return *this;
 }
 
+JsonText& JsonText::raw_number(std::string_view digits) {
+  comma();
+  out_.print(digits);
+  return *this;
+}
+
 JsonText& JsonText::boolean(bool value) {
   comma();
   out_.print(value);

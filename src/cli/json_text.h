@@ -21,7 +21,8 @@ class JsonText {
   JsonText& text(std::string_view text);  // bytes that are no UTF-8 become U+FFFD
   JsonText& integer(int64_t number);
   JsonText& unsigned_integer(uint64_t number);
-  JsonText& number(double number);  // null where it is not finite
+  JsonText& number(double number);                // null where it is not finite
+  JsonText& raw_number(std::string_view digits);  // as they are: longer than a double holds
   JsonText& boolean(bool value);
   JsonText& null();
   // "key": value at once.

@@ -63,6 +63,15 @@ std::string human_bytes(uint64_t bytes) {
 
 std::string counted(uint64_t count, std::string_view noun) { return concat(count, " ", noun, count == 1 ? "" : "s"); }
 
+std::string shape_text(const Shape& shape) {
+  std::string out = "[";
+  for (size_t i = 0; i < shape.rank(); ++i) {
+    if (i > 0) out += ", ";
+    out += shape[i] < 0 ? "?" : concat(shape[i]);
+  }
+  return out + "]";
+}
+
 size_t display_width(std::string_view text) {
   return static_cast<size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
@@ -89,7 +98,7 @@ std::string did_you_mean(std::string_view word, std::span<const std::string_view
   constexpr size_t kMost = 20'000;
   if (word.empty() || word.size() > kLongest) return {};
   std::string_view best;
-  size_t least = 1 + word.size() / 3;  // farther ones are no slip of the hand
+  size_t least = word.size() / 3 + (word.size() > 1 ? 1 : 0);  // farther ones are no slip of the hand
   for (std::string_view candidate : candidates.first(std::min(candidates.size(), kMost))) {
     if (candidate.empty() || candidate.size() > kLongest) continue;
     const bool begins = word.size() >= 2 && candidate.starts_with(word);

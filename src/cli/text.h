@@ -20,6 +20,8 @@ std::string display_name(std::string_view name);
 std::string human_bytes(uint64_t bytes);
 // "1 tensor", "3 tensors".
 std::string counted(uint64_t count, std::string_view noun);
+// "[3, ?]": ? for a ragged axis.
+std::string shape_text(const Shape& shape);
 // Letters, that is UTF-8 code points: what padding counts.
 size_t display_width(std::string_view text);
 // How many bytes the well-formed UTF-8 character at the front has; 0 where it is broken.

@@ -227,11 +227,8 @@ Result<Tensor> first_ragged_rows(const RaggedTensor& x, int64_t limit) {
 }  // namespace
 
 void print_title(Printer& out, bool colour, std::string_view name, const Tensor& tensor) {
-  const Shape shape = shape_of(tensor);
-  std::string dims;
-  for (int64_t dim : shape) dims += concat(dims.empty() ? "" : ", ", dim < 0 ? "?" : concat(dim));
-  out.print(styled(colour, Style::bold, display_name(name)), ": ", kind_name(kind_of(tensor)), " ", dtype_name(dtype_of(tensor)), " [",
-            dims, "]");
+  out.print(styled(colour, Style::bold, display_name(name)), ": ", kind_name(kind_of(tensor)), " ", dtype_name(dtype_of(tensor)), " ",
+            shape_text(shape_of(tensor)));
   if (kind_of(tensor) != TensorKind::dense) out.print(", ", counted(static_cast<uint64_t>(nnz_of(tensor)), "value"), " stored");
   out.print("\n");
 }

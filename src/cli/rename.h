@@ -1,0 +1,31 @@
+// Rename rules: 'REGEX=REPLACEMENT', \1 for groups. POSIX extended expressions.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ferry/status.h"
+
+namespace ferry::cli {
+
+// Every rule is applied in turn, to every match in the name.
+class RenameRules {
+ public:
+  RenameRules();
+  RenameRules(RenameRules&&) noexcept;
+  ~RenameRules();
+  // "layer(\d+)=block\1": the first '=' that is not written \= parts the two sides. "@FILE": a rule on each line, # comments.
+  Status add(std::string_view rule);
+  std::string apply(std::string_view name) const;
+
+ private:
+  struct Rule;
+  std::vector<std::unique_ptr<Rule>> rules_;
+};
+
+// Shell pattern with * and ?.
+bool matches_pattern(std::string_view pattern, std::string_view name);
+
+}  // namespace ferry::cli
