@@ -26,11 +26,11 @@ void append_float(std::string& out, F value) {
   if (digits.find_first_of(".e") == std::string_view::npos) out += ".0";
 }
 
-// The fewest digits that round to the same bits.
+// Whole numbers as they are, else the fewest digits that round to the same bits.
 template <class T>
 void append_small_float(std::string& out, T value) {
   const float wide = static_cast<float>(value);
-  if (!std::isfinite(wide)) return append_float(out, wide);
+  if (!std::isfinite(wide) || (std::trunc(wide) == wide && std::abs(wide) < 0x1p24f)) return append_float(out, wide);
   char text[40];
   for (int precision = 1; precision <= 9; ++precision) {
     const auto end = std::to_chars(text, text + sizeof(text), wide, std::chars_format::general, precision).ptr;

@@ -43,8 +43,8 @@ class CountingSink : public ByteSink {
  public:
   CountingSink(ByteSink& inner, Progress& progress) : inner_(inner), progress_(progress) {}
   Status write(std::span<const std::byte> bytes) override {
-    // Large blocks in pieces, so that the bar moves.
-    constexpr size_t kPiece = size_t{16} << 20;
+    // Large blocks in pieces, so that the bar moves (a compressor takes its time over each).
+    constexpr size_t kPiece = size_t{1} << 20;
     while (!bytes.empty()) {
       const auto piece = bytes.first(bytes.size() < kPiece ? bytes.size() : kPiece);
       FERRY_RETURN_IF_ERROR(inner_.write(piece));
