@@ -33,7 +33,7 @@ void Context::error_line(std::string_view file, std::optional<uint64_t> offset, 
   } else if (offset) {
     err.print("at byte ", *offset, ": ");
   }
-  err.print(message, "\n");
+  err.print(printable(message), "\n");  // it may quote bytes that are no text
   (void)err.flush();
 }
 
