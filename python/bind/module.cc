@@ -14,4 +14,5 @@ NB_MODULE(_core, m) {
   add_sparse_operations(m);
   add_ragged(m);
   add_formats(m);
+  add_wire(m);
 }

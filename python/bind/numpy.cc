@@ -219,17 +219,6 @@ nb::object new_array(DType dtype, const Shape& shape, void** data) {
   return array;
 }
 
-nb::object object_array(std::span<const int64_t> shape, std::vector<nb::object> elements) {
-  void* data = nullptr;
-  nb::object array = new_array(DType::string, Shape(shape), &data);
-  auto** slots = static_cast<PyObject**>(data);
-  for (nb::object& element : elements) {
-    Py_XDECREF(*slots);
-    *slots++ = element.release().ptr();
-  }
-  return array;
-}
-
 nb::object array_of(const DenseTensor& tensor) {
   check_rank(tensor.shape());
   if (!tensor.is_string()) return new_with_base(tensor);
@@ -279,6 +268,15 @@ std::optional<ArrayFacts> array_in_place(nb::handle value) {
   if (!dtype || !is_fixed_size(*dtype)) return std::nullopt;
   return ArrayFacts{*dtype, PyArray_NDIM(array), reinterpret_cast<const int64_t*>(PyArray_DIMS(array)), PyArray_DATA(array),
                     PyArray_SIZE(array)};
+}
+
+std::optional<std::span<PyObject*>> object_elements(nb::handle value, Shape& shape) {
+  need_numpy();
+  if (!PyArray_Check(value.ptr())) return std::nullopt;
+  PyArrayObject* array = as_array(value);
+  if (PyArray_TYPE(array) != NPY_OBJECT || !PyArray_IS_C_CONTIGUOUS(array)) return std::nullopt;
+  shape = shape_of_array(array);
+  return std::span(static_cast<PyObject**>(PyArray_DATA(array)), static_cast<size_t>(PyArray_SIZE(array)));
 }
 
 DenseTensor dense_from(nb::handle value, std::optional<DType> dtype, bool copy) {

@@ -2,6 +2,8 @@
 // NumPy is imported when the first array is needed, not with the package. Only numpy.cc sees NumPy's headers.
 #pragma once
 
+#include <span>
+
 #include "bind.h"
 #include "ferry/buffer.h"
 
@@ -19,8 +21,6 @@ nb::object bytes_view(const Buffer& buffer);
 
 // One of its own, not initialised.
 nb::object new_array(DType dtype, const Shape& shape, void** data);
-// An object array of `count` elements (shape given), filled from bytes objects that are stolen.
-nb::object object_array(std::span<const int64_t> shape, std::vector<nb::object> elements);
 
 bool is_array(nb::handle value);
 // Anything NumPy understands. Shares the memory of an array that is in C order, aligned and in native byte order; else copies.
@@ -36,6 +36,9 @@ struct ArrayFacts {
 };
 // For the hot path: the array where it can be read in place (C order, native, fixed-size elements).
 std::optional<ArrayFacts> array_in_place(nb::handle value);
+
+// The elements of an object array in C order, borrowed, and its shape; nullopt for anything else.
+std::optional<std::span<PyObject*>> object_elements(nb::handle value, Shape& shape);
 
 // np.dtype ↔ DType.
 nb::object numpy_dtype(DType dtype);                      // an error where NumPy (with ml_dtypes, if installed) has none

@@ -13,7 +13,10 @@ from __future__ import annotations
 from . import _core
 from ._arithmetic import add, allclose, matmul
 from ._convert import as_tensor
-from ._core import DenseTensor, DType, RaggedTensor, SparseTensor, as_dtype, concat, from_dlpack, get_threads, set_threads
+from ._core import (
+    DenseTensor, DType, RaggedTensor, SparseTensor, as_dtype, concat, deserialize_many_sparse, deserialize_sparse, from_dlpack,
+    get_threads, parse_tensor, serialize_many_sparse, serialize_sparse, serialize_tensor, set_threads,
+)  # fmt: skip
 from ._errors import DeadlineError, Error, FileError, InternalError, NotFoundError, UnavailableError
 from ._files import FormatInfo, Inspection, TensorInfo, dumps, formats, inspect, load, loads, save
 from ._map import TensorMap
@@ -29,8 +32,9 @@ from_jax = as_tensor
 __all__ = [
     "DType", "DeadlineError", "DenseTensor", "Error", "FileError", "FormatInfo", "Inspection", "InternalError", "NotFoundError",
     "RaggedTensor", "SparseTensor", "TensorInfo", "TensorMap", "UnavailableError", "__version__", "add", "allclose", "as_dtype",
-    "as_tensor", "concat", "dumps", "formats", "from_dense", "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf",
-    "from_torch", "get_threads", "inspect", "load", "loads", "matmul", "save", "set_threads",
+    "as_tensor", "concat", "deserialize_many_sparse", "deserialize_sparse", "dumps", "formats", "from_dense", "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf",
+    "from_torch", "get_threads", "inspect", "load", "loads", "matmul", "parse_tensor", "save", "serialize_many_sparse",
+    "serialize_sparse", "serialize_tensor", "set_threads",
 ]  # fmt: skip
 
 # One name for each dtype: tensorferry.float32, tensorferry.bfloat16, …; bool is bool_, as in NumPy.
