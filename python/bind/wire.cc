@@ -155,8 +155,10 @@ SparseTensor deserialize(nb::handle serialized, nb::handle dtype, nb::handle ran
   });
   check_dtype(out.dtype(), dtype);
   if (!rank.is_none()) {
-    const auto wanted = nb::cast<int64_t>(rank), found = static_cast<int64_t>(out.rank()) - static_cast<int64_t>(batch_axes);
-    if (wanted != found) throw StatusError(invalid_argument(concat("each serialized tensor has rank ", found, ", expected ", wanted)));
+    const auto wanted = nb::cast<int64_t>(rank);
+    if (wanted != static_cast<int64_t>(out.rank())) {
+      throw StatusError(invalid_argument(concat("the tensor has rank ", out.rank(), ", expected ", wanted)));
+    }
   }
   return out;
 }
@@ -197,7 +199,7 @@ void add_wire(nb::module_& m) {
       [](nb::handle serialized, nb::handle dtype, nb::handle rank) { return deserialize(serialized, dtype, rank, 1); },
       nb::arg("serialized"), nb::arg("dtype") = nb::none(), nb::arg("rank") = nb::none(),
       nb::sig("def deserialize_many_sparse(serialized: typing.Any, dtype: typing.Any = None, rank: int | None = None) -> SparseTensor"),
-      "Rows of three strings joined along a new axis 0; as tf.io.deserialize_many_sparse. `rank` is that of each row's tensor.");
+      "Rows of three strings joined along a new axis 0; as tf.io.deserialize_many_sparse. `rank` is that of the result.");
 }
 
 }  // namespace ferry::py

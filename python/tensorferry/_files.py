@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import namedtuple
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 from . import _core
 from ._errors import Error
@@ -113,29 +115,20 @@ def dumps(tensors: Any, format: str, **options: Any) -> bytes:
     return _core._save_bytes(entries, metadata, format, options)
 
 
-@dataclass(frozen=True)
-class TensorInfo:
-    """What a header says of one tensor."""
+class TensorInfo(namedtuple("TensorInfo", "name kind dtype shape nnz bytes offset zero_copy metadata")):
+    """What a header says of one tensor: name, kind (dense, coo, csr, csc, ragged), dtype, shape (None for a ragged axis),
+    nnz (None for a dense one), bytes in memory, offset of its data in the file (or None), zero_copy and metadata."""
 
-    name: str
-    kind: str
-    dtype: _core.DType
-    shape: tuple[int | None, ...]
-    nnz: int | None
-    bytes: int
-    offset: int | None
-    zero_copy: bool
-    metadata: dict[str, str] = field(default_factory=dict)
+    __slots__ = ()
 
 
-@dataclass(frozen=True)
 class Inspection:
-    """What a file holds, by its headers alone. Iterates over its tensors, and gives one by name."""
+    """What a file holds, by its headers alone: path, format, metadata and tensors. Iterates over these, and gives one by name."""
 
-    path: str | None
-    format: str
-    metadata: dict[str, str]
-    tensors: tuple[TensorInfo, ...]
+    __slots__ = ("path", "format", "metadata", "tensors")
+
+    def __init__(self, path: str | None, format: str, metadata: dict[str, str], tensors: tuple[TensorInfo, ...]):
+        self.path, self.format, self.metadata, self.tensors = path, format, metadata, tensors
 
     def __iter__(self) -> Iterator[TensorInfo]:
         return iter(self.tensors)
@@ -170,24 +163,14 @@ def inspect(
     return Inspection(path, id, metadata, tuple(TensorInfo(*row) for row in rows))
 
 
-@dataclass(frozen=True)
-class FormatInfo:
-    """A row of the table of formats: what one can read, write and hold."""
+class FormatInfo(
+    namedtuple("FormatInfo", "id summary extensions read write kinds dtypes names metadata many streams options")
+):
+    """A row of the table of formats: what one can read, write and hold. options are (name, values, help)."""
 
-    id: str
-    summary: str
-    extensions: tuple[str, ...]
-    read: bool
-    write: bool
-    kinds: tuple[str, ...]
-    dtypes: tuple[str, ...]
-    names: bool
-    metadata: bool
-    many: bool
-    streams: bool
-    options: tuple[tuple[str, str, str], ...]
+    __slots__ = ()
 
 
 def formats() -> list[FormatInfo]:
-    """Every format that load and save know; options are (name, values, help)."""
+    """Every format that load and save know."""
     return [FormatInfo(**row) for row in _core._formats()]

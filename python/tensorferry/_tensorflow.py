@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 from . import _core
 from ._core import DenseTensor, RaggedTensor, SparseTensor
@@ -48,7 +50,7 @@ def _tensor(x: DenseTensor) -> Any:
     import tensorflow as tf
 
     if x.dtype == "string":
-        return tf.constant(x.to_numpy(), tf.string)
+        return tf.constant(x.tolist(), tf.string, shape=x.shape)
     if x.dtype.kind == "quantized":
         return tf.bitcast(tf.constant(x.to_numpy()), getattr(tf, str(x.dtype)))
     return tf.constant(x.to_numpy(), tf.as_dtype(str(x.dtype)))
