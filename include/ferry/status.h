@@ -112,9 +112,14 @@ requires(std::is_integral_v<T> && !std::is_same_v<T, char> && !std::is_same_v<T,
     append_number(out, static_cast<uint64_t>(piece));
   }
 }
+template <class T>
+concept Piece = requires(std::string& out, const T& piece) {
+  append_piece(out, piece);
+};
 }  // namespace detail
 
-template <class... Pieces>
+// Constrained, so that it stands aside for the concat() of sparse tensors.
+template <detail::Piece... Pieces>
 std::string concat(const Pieces&... pieces) {
   std::string out;
   (detail::append_piece(out, pieces), ...);
