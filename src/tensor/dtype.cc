@@ -103,7 +103,7 @@ uint32_t small_float_from_float(float value, FloatTraits t) {
   const uint32_t nan = t.infinity        ? sign | infinity | (1u << (t.mantissa - 1)) | ((wide >> (23 - t.mantissa)) & mantissa_mask)
                        : t.unsigned_zero ? 1u << (t.exponent + t.mantissa)
                        : t.nan           ? sign | infinity | mantissa_mask
-                                         : sign | infinity | mantissa_mask;  // no NaN at all: the largest value
+                                         : sign ^ (1u << (t.exponent + t.mantissa));  // no NaN at all: a zero, as ml_dtypes
   if (std::isnan(value)) return nan;
   const uint32_t largest = t.infinity                    ? infinity - 1
                            : (t.nan && !t.unsigned_zero) ? (infinity | mantissa_mask) - 1
