@@ -58,15 +58,21 @@ class LargeBlocks {
   }
 
   void give(Block block) {
-    {
+    std::vector<Block> evicted;
+    if (block.capacity > kKeep) {
+      evicted.push_back(block);
+    } else {
       std::lock_guard lock(mutex_);
-      if (kept_bytes_ + block.capacity <= kKeep) {
-        kept_.push_back(block);
-        kept_bytes_ += block.capacity;
-        return;
-      }
+      // The oldest make room: what was just freed is the likeliest to be asked for again.
+      size_t oldest = 0;
+      for (; kept_bytes_ + block.capacity > kKeep; ++oldest) kept_bytes_ -= kept_[oldest].capacity;
+      const auto end = kept_.begin() + static_cast<ptrdiff_t>(oldest);
+      evicted.assign(kept_.begin(), end);
+      kept_.erase(kept_.begin(), end);
+      kept_.push_back(block);
+      kept_bytes_ += block.capacity;
     }
-    munmap(block.data, block.capacity);
+    for (Block old : evicted) munmap(old.data, old.capacity);
   }
 
   void release() {
