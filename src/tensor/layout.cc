@@ -38,7 +38,8 @@ struct Parts {
   DenseTensor indptr, indices, values;
 };
 
-// Entries whose majors never fall: pointers are filled as they pass by, values are shared.
+// Row-major entries: each leaves its number at its row's end, the last one of a row staying; rows without any take
+// over their predecessor's end. No branch depends on the data, and the values are shared.
 template <class Index>
 Result<SparseTensor> stream_coo(const SparseTensor& x, ThreadPool* pool) {
   const int64_t majors = x.shape()[0], count = x.nnz();
@@ -47,16 +48,19 @@ Result<SparseTensor> stream_coo(const SparseTensor& x, ThreadPool* pool) {
   auto* pointers = reinterpret_cast<Index*>(pointer_buffer.data());
   auto* minors = reinterpret_cast<Index*>(index_buffer.data());
   const int64_t* at = x.coordinates();
-  // A piece owns the pointers of the rows after its predecessor's last one, up to its own last.
+  std::fill(pointers, pointers + majors + 1, Index{0});
   parallel_for(pool, count, kGrain, [&](int64_t begin, int64_t end) {
-    int64_t row = begin == 0 ? -1 : at[2 * (begin - 1)];
-    for (int64_t i = begin; i < end; ++i) {
-      while (row < at[2 * i]) pointers[++row] = static_cast<Index>(i);
+    // The row that goes on in the next piece is that piece's to close.
+    int64_t stop = end;
+    while (end < count && stop > begin && at[2 * (stop - 1)] == at[2 * end]) --stop;
+    for (int64_t i = begin; i < stop; ++i) {
+      pointers[at[2 * i] + 1] = static_cast<Index>(i + 1);
       minors[i] = static_cast<Index>(at[2 * i + 1]);
     }
+    for (int64_t i = stop; i < end; ++i) minors[i] = static_cast<Index>(at[2 * i + 1]);
   });
-  const int64_t last = count == 0 ? -1 : at[2 * (count - 1)];
-  std::fill(pointers + last + 1, pointers + majors + 1, static_cast<Index>(count));
+  Index last = 0;
+  for (int64_t row = 1; row <= majors; ++row) pointers[row] = last = std::max(last, pointers[row]);
   FERRY_ASSIGN_OR_RETURN(DenseTensor indptr, to_vector<Index>(std::move(pointer_buffer)));
   FERRY_ASSIGN_OR_RETURN(DenseTensor indices, to_vector<Index>(std::move(index_buffer)));
   return SparseTensor::csr(x.shape(), std::move(indptr), std::move(indices), x.values(), x.order());
@@ -105,16 +109,68 @@ Result<Parts> count_sort(int64_t majors, const DenseTensor& values, ForEach for_
   return parts;
 }
 
+// The same in the calling thread with both questions asked on the way, whether entries are in bounds and in order;
+// nullopt where either fails, and somebody else says what is wrong.
+template <class Index>
+Result<std::optional<SparseTensor>> try_stream_coo(const SparseTensor& x) {
+  const int64_t majors = x.shape()[0], count = x.nnz();
+  const auto rows = static_cast<uint64_t>(majors), columns = static_cast<uint64_t>(x.shape()[1]);
+  FERRY_ASSIGN_OR_RETURN(MutableBuffer pointer_buffer, allocate_pointers<Index>(majors));
+  FERRY_ASSIGN_OR_RETURN(MutableBuffer index_buffer, MutableBuffer::of<Index>(static_cast<size_t>(count)));
+  auto* pointers = reinterpret_cast<Index*>(pointer_buffer.data());
+  auto* minors = reinterpret_cast<Index*>(index_buffer.data());
+  const int64_t* at = x.coordinates();
+  std::fill(pointers, pointers + majors + 1, Index{0});
+  uint64_t falls = 0, repeats = 0;
+  int64_t row = -1, column = -1;
+  for (int64_t begin = 0; begin < count; begin += 1024) {
+    for (int64_t i = begin; i < std::min(count, begin + 1024); ++i) {
+      const int64_t next_row = at[2 * i], next_column = at[2 * i + 1];
+      if (static_cast<uint64_t>(next_row) >= rows || static_cast<uint64_t>(next_column) >= columns) [[unlikely]] {
+        return std::optional<SparseTensor>();
+      }
+      const uint64_t same = next_row == row;
+      falls |= uint64_t{next_row < row} | (same & uint64_t{next_column < column});
+      repeats |= same & uint64_t{next_column == column};
+      row = next_row;
+      column = next_column;
+      pointers[row + 1] = static_cast<Index>(i + 1);
+      minors[i] = static_cast<Index>(column);
+    }
+    if (falls != 0) return std::optional<SparseTensor>();
+  }
+  Index last = 0;
+  for (int64_t r = 1; r <= majors; ++r) pointers[r] = last = std::max(last, pointers[r]);
+  FERRY_ASSIGN_OR_RETURN(DenseTensor indptr, to_vector<Index>(std::move(pointer_buffer)));
+  FERRY_ASSIGN_OR_RETURN(DenseTensor indices, to_vector<Index>(std::move(index_buffer)));
+  FERRY_ASSIGN_OR_RETURN(SparseTensor csr,
+                         SparseTensor::csr(x.shape(), std::move(indptr), std::move(indices), x.values(), {true, repeats == 0}));
+  return std::optional<SparseTensor>(std::move(csr));
+}
+
 template <class Index>
 Result<SparseTensor> compress_coo(const SparseTensor& x, Layout layout, ThreadPool* pool) {
+  // A look at the first entries tells most shuffled tensors from those that are worth the try.
+  const auto starts_sorted = [&] {
+    const int64_t* at = x.coordinates();
+    for (int64_t i = 1; i < std::min<int64_t>(x.nnz(), 16); ++i) {
+      if (at[2 * i] < at[2 * i - 2]) return false;
+    }
+    return true;
+  };
+  if (layout == Layout::csr && (pool == nullptr || pool->size() == 1) && starts_sorted()) {
+    FERRY_ASSIGN_OR_RETURN(std::optional<SparseTensor> csr, try_stream_coo<Index>(x));
+    if (csr) return *std::move(csr);
+  }
   FERRY_RETURN_IF_ERROR(x.validate(Validation::bounds));
   const size_t major = layout == Layout::csr ? 0 : 1;
   const Order order = find_order(x, pool);
   if (layout == Layout::csr && order.sorted) return stream_coo<Index>(x.with_order(order), pool);
   const int64_t* at = x.coordinates();
   FERRY_ASSIGN_OR_RETURN(Parts parts, count_sort<Index>(x.shape()[major], x.values(), [&](auto visit) {
-                           for (int64_t i = 0; i < x.nnz(); ++i)
+                           for (int64_t i = 0; i < x.nnz(); ++i) {
                              visit(i, at[2 * i + static_cast<int64_t>(major)], at[2 * i + 1 - static_cast<int64_t>(major)]);
+                           }
                          }));
   return SparseTensor::compressed(layout, x.shape(), std::move(parts.indptr), std::move(parts.indices), std::move(parts.values), order);
 }

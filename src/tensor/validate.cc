@@ -7,14 +7,25 @@ namespace {
 
 std::string coordinate(const int64_t* at, size_t rank) { return Shape(std::span(at, rank)).to_string(); }
 
+// Whether any coordinate of a matrix is outside; no branch on the data, so that it runs at the speed of memory.
+bool any_outside(const int64_t* at, int64_t entries, uint64_t rows, uint64_t columns) {
+  uint64_t outside = 0;
+  for (int64_t i = 0; i < entries; ++i) {
+    // One comparison finds both the negative and the too large.
+    outside |= uint64_t{static_cast<uint64_t>(at[2 * i]) >= rows} | uint64_t{static_cast<uint64_t>(at[2 * i + 1]) >= columns};
+  }
+  return outside != 0;
+}
+
 Status check_coo_bounds(const SparseTensor& x) {
   const size_t rank = x.rank();
   const int64_t* at = x.coordinates();
+  if (rank == 2 && !any_outside(at, x.nnz(), static_cast<uint64_t>(x.shape()[0]), static_cast<uint64_t>(x.shape()[1]))) return {};
+  const Shape& shape = x.shape();
   for (int64_t i = 0; i < x.nnz(); ++i, at += rank) {
     for (size_t axis = 0; axis < rank; ++axis) {
-      // One comparison finds both the negative and the too large.
-      if (static_cast<uint64_t>(at[axis]) >= static_cast<uint64_t>(x.shape()[axis])) [[unlikely]] {
-        return invalid_argument(concat("entry ", i, " is at ", coordinate(at, rank), ", outside shape ", x.shape().to_string()));
+      if (static_cast<uint64_t>(at[axis]) >= static_cast<uint64_t>(shape[axis])) [[unlikely]] {
+        return invalid_argument(concat("entry ", i, " is at ", coordinate(at, rank), ", outside shape ", shape.to_string()));
       }
     }
   }
