@@ -29,11 +29,13 @@ enum class PartRole : uint8_t {
   row,
   col,     // per-axis COO coordinates (SciPy)
   axis,    // per-axis COO coordinates (coords_0 …), `level` says which
+  coords,  // all of them at once, [rank, nnz] (SciPy n-D)
   format,  // SciPy's layout string
+  flag,    // SciPy's _is_array, without meaning here
   row_splits,
   row_lengths,  // ragged, `level` counts from the outermost
   bytes,
-  offsets,  // strings
+  offsets,  // strings: of a dense tensor, or of a composite's values; also SciPy's diagonals
 };
 
 struct Part {
@@ -47,6 +49,7 @@ struct PartGroup {
   std::string name;  // "" is the group whose parts stand at top level
   TensorKind kind;   // dense: a string tensor spelt as bytes and offsets
   std::vector<Part> parts;
+  bool layout_known = false;  // csr or csc: metadata says so
 };
 
 struct PartsOptions {
@@ -64,33 +67,45 @@ struct Grouping {
 // Groups only where names, dtypes, ranks and counts all agree. `layout_of` looks up metadata that names a group's layout
 // ("csr" or "csc"); without one a compressed group is CSR if indptr fits the rows, else CSC if it fits the columns
 // (that needs dense_shape's values, so the kind may change when the group is assembled).
+// A group whose name a further array or an earlier group has stays plain.
 Result<Grouping> find_parts(std::span<const ArrayInfo> arrays, const PartsOptions& options, const Metadata* metadata = nullptr);
+
+// What a group turns out to be once the values of its small parts are known: `dense_shape` and SciPy's `format`, null
+// where the group has none. Ragged: shape is empty.
+struct GroupFacts {
+  TensorKind kind;
+  Shape shape;
+};
+Result<GroupFacts> resolve_group(const PartGroup& group, std::span<const ArrayInfo> arrays, const DenseTensor* dense_shape,
+                                 const DenseTensor* format);
 
 // Puts one group together; `fetch(i)` reads array i. Structure is checked here, values by the caller's validate().
 template <class Fetch>
-Result<Tensor> assemble(const PartGroup& group, std::span<const ArrayInfo> arrays, const Metadata* metadata, Fetch&& fetch);
-Result<Tensor> assemble_parts(const PartGroup& group, std::vector<std::pair<Part, DenseTensor>> arrays, const Metadata* metadata);
+Result<Tensor> assemble(const PartGroup& group, Fetch&& fetch);
+Result<Tensor> assemble_parts(const PartGroup& group, std::vector<std::pair<Part, DenseTensor>> arrays);
 
 // The plain arrays of a tensor under our spelling (`x/indices`, …), dense tensors as themselves, and the metadata that the
-// kind needs ("layout" → csr/csc for a group), keyed "NAME/layout". With `strings`, string arrays become bytes + offsets.
+// kind needs ("layout" → csr/csc for a group), keyed "NAME/layout". With `split_strings`, string arrays become bytes +
+// offsets (and dense_shape, unless they have one axis).
 struct SpelledArray {
   std::string name;
   DenseTensor array;
 };
 Result<std::vector<SpelledArray>> spell_parts(std::string_view name, const Tensor& tensor, Metadata& metadata, bool split_strings = false);
 
-// Whole maps at once: what readers and writers of plain-array containers call.
+// Whole maps at once: what readers and writers of plain-array containers call. A tensor's own metadata stands in the
+// map's under "NAME/KEY" while the tensor is in parts.
 Result<TensorMap> group_parts(TensorMap arrays, const PartsOptions& options = {});
 Result<TensorMap> ungroup_parts(const TensorMap& tensors, bool split_strings = false);
 
 template <class Fetch>
-Result<Tensor> assemble(const PartGroup& group, std::span<const ArrayInfo>, const Metadata* metadata, Fetch&& fetch) {
+Result<Tensor> assemble(const PartGroup& group, Fetch&& fetch) {
   std::vector<std::pair<Part, DenseTensor>> arrays;
   for (const Part& part : group.parts) {
     FERRY_ASSIGN_OR_RETURN(DenseTensor array, fetch(part.array));
     arrays.emplace_back(part, std::move(array));
   }
-  return assemble_parts(group, std::move(arrays), metadata);
+  return assemble_parts(group, std::move(arrays));
 }
 
 }  // namespace ferry

@@ -18,6 +18,8 @@ class Metadata {
  public:
   void set(std::string_view key, std::string_view value);
   const std::string* find(std::string_view key) const;
+  // For a key that is known to be new: set() without the search.
+  void append(std::string key, std::string value) { entries_.emplace_back(std::move(key), std::move(value)); }
   bool erase(std::string_view key);
   bool empty() const { return entries_.empty(); }
   size_t size() const { return entries_.size(); }
