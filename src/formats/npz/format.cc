@@ -1,0 +1,107 @@
+// The npz format: a zip archive of npy arrays; composite tensors by the Parts rule, or as SciPy writes them.
+#include <unordered_set>
+
+#include "ferry/format.h"
+#include "formats/npy/npy.h"
+#include "formats/npy/options.h"
+#include "formats/npz/metadata.h"
+#include "formats/npz/reader.h"
+#include "formats/npz/scipy.h"
+#include "io/zip.h"
+
+namespace ferry::npz {
+namespace {
+
+Sniff sniff(std::span<const std::byte> head) {
+  const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
+  // A local header, then a name in .npy.
+  if (text.size() < 30 || !text.starts_with("PK\3\4")) return Sniff::no;
+  const auto name = static_cast<size_t>(static_cast<unsigned char>(text[26]) | static_cast<unsigned char>(text[27]) << 8);
+  return text.size() >= 30 + name && text.substr(30, name).ends_with(".npy") ? Sniff::certain : Sniff::no;
+}
+
+// Arrays in the order they are written, strings that npy cannot hold split into bytes and offsets.
+Result<std::vector<SpelledArray>> spell(const TensorMap& tensors, const WriteOptions& options, Metadata& metadata) {
+  const std::string_view choice = options.format.get("scipy", "auto");
+  const auto* root = tensors.size() == 1 && tensors[0].name.empty() ? std::get_if<SparseTensor>(&tensors[0].tensor) : nullptr;
+  bool scipy = root != nullptr && !scipy_obstacle(*root);
+  if (choice != "auto") {
+    FERRY_ASSIGN_OR_RETURN(const bool wanted, options.format.get_bool("scipy", true));
+    if (wanted && root == nullptr) {
+      return unsupported("SciPy's npz holds one sparse tensor without a name; choose it with --select and rename it, or leave scipy unset");
+    }
+    if (wanted && !scipy) return unsupported(concat(*scipy_obstacle(*root), "; leave scipy unset, or cast the values"));
+    scipy = wanted;
+  }
+  if (scipy) {
+    for (const auto& [key, value] : tensors[0].metadata) metadata.append(concat("/", key), value);
+    return spell_scipy(*root);
+  }
+  std::vector<SpelledArray> out;
+  for (const auto& entry : tensors) {
+    FERRY_ASSIGN_OR_RETURN(auto arrays, spell_parts(entry.name, entry.tensor, metadata));
+    const TensorKind kind = kind_of(entry.tensor);
+    for (const auto& [key, value] : entry.metadata) {
+      if (key == npy::kUntypedKey || (key == "layout" && (kind == TensorKind::csr || kind == TensorKind::csc))) continue;
+      metadata.append(concat(entry.name, "/", key), value);
+    }
+    for (SpelledArray& array : arrays) {
+      if (!array.array.is_string() || npy::fits_fixed_width(array.array)) {
+        out.push_back(std::move(array));
+        continue;
+      }
+      FERRY_ASSIGN_OR_RETURN(auto split, spell_parts(array.name, Tensor(std::move(array.array)), metadata, true));
+      for (SpelledArray& piece : split) out.push_back(std::move(piece));
+    }
+  }
+  return out;
+}
+
+Status write(const TensorMap& tensors, ByteSink& sink, const WriteOptions& options) {
+  FERRY_ASSIGN_OR_RETURN(const bool compress, options.format.get_bool("compress", false));
+  const ZipMethod method = compress ? ZipMethod::deflate : ZipMethod::stored;
+  Metadata metadata = tensors.metadata;
+  FERRY_ASSIGN_OR_RETURN(const auto arrays, spell(tensors, options, metadata));
+  ZipWriter zip(sink);
+  std::unordered_set<std::string_view> names;
+  for (const SpelledArray& array : arrays) {
+    if (!names.insert(array.name).second) {
+      return invalid_argument(
+          concat("two arrays are named ", quoted(array.name), ", one of them as part of a tensor; rename one (--rename)"));
+    }
+    if (array.name.find('\0') != std::string::npos)
+      return unsupported(concat("npz cannot hold the name ", quoted(array.name), ", it has a NUL byte"));
+    auto encoded = npy::encode(array.array);
+    if (!encoded.ok()) return encoded.status().with_context(concat("tensor ", quoted(array.name)));
+    const std::span<const std::byte> pieces[] = {std::as_bytes(std::span(encoded->header)), encoded->elements.bytes()};
+    FERRY_RETURN_IF_ERROR(zip.add(concat(array.name, ".npy"), pieces, method));
+  }
+  if (metadata.empty()) return zip.finish();
+  FERRY_ASSIGN_OR_RETURN(const std::string json, metadata_to_json(metadata));
+  if (json.size() <= kLongestComment) return zip.finish(json);
+  FERRY_RETURN_IF_ERROR(zip.add(kMetadataMember, std::as_bytes(std::span(json)), method));
+  return zip.finish();
+}
+
+constexpr std::string_view kExtensions[] = {".npz"};
+constexpr OptionSpec kOptions[] = {
+    {"compress", "true|false", "deflate the arrays, as numpy.savez_compressed does; without it they open as views"},
+    {"scipy", "auto|true|false", "write one unnamed sparse tensor so that scipy.sparse.load_npz reads it (auto: where SciPy can)"},
+    npy::kVoidOption,
+};
+
+}  // namespace
+
+extern const Format kFormat;
+const Format kFormat = {
+    .id = "npz",
+    .summary = "NumPy's archive of named arrays, and SciPy's sparse matrices",
+    .extensions = kExtensions,
+    .capabilities = {.kinds = KindSet::all(), .dtypes = DTypeSet::all(), .names = true, .metadata = true, .many = true, .streams = false},
+    .options = kOptions,
+    .sniff = sniff,
+    .open = open,
+    .write = write,
+};
+
+}  // namespace ferry::npz

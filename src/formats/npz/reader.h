@@ -1,0 +1,12 @@
+// Opens npz archives: mapped members become views, SciPy's and our parts become sparse and ragged tensors.
+#pragma once
+
+#include <memory>
+
+#include "ferry/format.h"
+
+namespace ferry::npz {
+
+Result<std::unique_ptr<TensorReader>> open(std::shared_ptr<const ByteSource> source, const ReadOptions& options);
+
+}  // namespace ferry::npz
