@@ -142,7 +142,11 @@ Result<TensorInfo> PartsReader::describe(const PartGroup& group, std::span<const
   }
   info.nnz = values.num_elements().value_or(0);
   // SciPy's diagonals: how many of the values are no padding shows only when they are read.
-  if (info.kind == TensorKind::coo && !compressed && values.rank() == 2) info.nnz = -1;
+  if (info.kind == TensorKind::coo && !compressed && values.rank() == 2) {
+    FERRY_ASSIGN_OR_RETURN(const Tensor tensor, assemble(group, [&](size_t k) { return arrays_->read_array(k); }));
+    info.nnz = nnz_of(tensor);
+    info.bytes = num_bytes_of(tensor);
+  }
   return info;
 }
 

@@ -8,7 +8,7 @@ namespace {
 
 constexpr DTypeSet kScipyDTypes =
     DTypeSet::of(DType::bool_, DType::int8, DType::int16, DType::int32, DType::int64, DType::uint8, DType::uint16, DType::uint32,
-                 DType::uint64, DType::float32, DType::float64, DType::complex64, DType::complex128);
+                 DType::uint64, DType::float16, DType::float32, DType::float64, DType::complex64, DType::complex128);
 
 // Columns of [nnz, rank] coordinates as vectors (rank 2: row and col) or one [rank, nnz] array.
 template <class Index>
