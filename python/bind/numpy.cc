@@ -287,6 +287,11 @@ DenseTensor dense_from(nb::handle value, std::optional<DType> dtype, bool copy) 
   } else {
     held = nb::steal(PyArray_FromAny(value.ptr(), nullptr, 0, 0, 0, nullptr));
     if (!held.is_valid()) throw nb::python_error();
+    // NumPy's fixed-width strings lose NULs at the end, and take numbers among them for words.
+    if (const int number = PyArray_TYPE(as_array(held)); number == NPY_STRING || number == NPY_UNICODE) {
+      held = nb::steal(PyArray_FromAny(value.ptr(), PyArray_DescrFromType(NPY_OBJECT), 0, 0, 0, nullptr));
+      if (!held.is_valid()) throw nb::python_error();
+    }
     copy = false;  // whatever made the array from a list made it for us; an object that lends its memory is asked not to change it
   }
   const auto found = dtype_of_descr(PyArray_DESCR(as_array(held)));

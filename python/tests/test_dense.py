@@ -77,6 +77,11 @@ def test_strings_of_every_kind_become_bytes(array):
     assert x.dtype == "string" and x.tolist() == [b"a", b"bc", b""]
 
 
+def test_strings_keep_nuls_at_their_end():
+    assert DenseTensor(b"a\x00").item() == b"a\x00" and DenseTensor([b"a\x00", "b"]).tolist() == [b"a\x00", b"b"]
+    assert ferry.parse_tensor(ferry.serialize_tensor(b"a\x00")).item() == b"a\x00"
+
+
 def test_string_dtype_of_numpy_2():
     assert DenseTensor(np.array(["a", "żółw"], np.dtypes.StringDType())).tolist() == [b"a", "żółw".encode()]
 
