@@ -85,5 +85,8 @@ Result<Buffer> decompress_all(std::shared_ptr<const ByteSource> source, Compress
 // One whole compressed block of known or limited output size, for containers (zip, Arrow, zarr).
 Result<Buffer> inflate(std::span<const std::byte> bytes, uint64_t expected_size, const Limits& limits);  // raw deflate
 Result<Buffer> unzstd(std::span<const std::byte> bytes, uint64_t expected_size, const Limits& limits);   // zstd frames
+enum class BlockCodec : uint8_t { lz4_frame, zstd };
+Result<Buffer> decompress_block(BlockCodec codec, std::span<const std::byte> bytes, uint64_t expected_size, const Limits& limits);
+Result<Buffer> compress_block(BlockCodec codec, std::span<const std::byte> bytes, int level = 0);  // level 0: the codec's own default
 
 }  // namespace ferry

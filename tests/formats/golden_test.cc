@@ -28,7 +28,8 @@ std::string slurp(const fs::path& path) {
 
 bool is_note(const fs::path& path) {
   const std::string name = path.filename().string();
-  return name.ends_with(".expected") || name.ends_with(".py") || name.ends_with(".md") || name == "versions.txt" || name[0] == '.';
+  return name.ends_with(".expected") || name.ends_with(".py") || name.ends_with(".md") || name.ends_with(".cc") || name == "versions.txt" ||
+         name[0] == '.';
 }
 
 std::vector<fs::path> files_of(const fs::path& folder) {
