@@ -29,6 +29,7 @@ void add_sparse(nb::module_& m);
 void add_sparse_operations(nb::module_& m);
 void add_ragged(nb::module_& m);
 void add_formats(nb::module_& m);
+void add_arrow(nb::module_& m);
 void add_wire(nb::module_& m);
 
 // ---- Errors: a Status leaves as tensorferry.Error or one of its kin, with .code, .offset and .path.

@@ -5,6 +5,7 @@
 
 #include "numpy.h"
 #include "options.h"
+#include "text.h"
 
 namespace ferry::py {
 namespace {
@@ -16,32 +17,8 @@ std::string text_of(nb::handle value) {
   return {text, static_cast<size_t>(size)};
 }
 
-// Names in files are bytes; those that are no UTF-8 survive the way through Python.
-nb::object name_object(std::string_view name) {
-  nb::object out = nb::steal(PyUnicode_DecodeUTF8(name.data(), static_cast<Py_ssize_t>(name.size()), "surrogateescape"));
-  if (!out.is_valid()) throw nb::python_error();
-  return out;
-}
-std::string name_text(nb::handle name) {
-  if (!PyUnicode_Check(name.ptr())) throw nb::type_error("tensor names and metadata are str");
-  nb::object bytes = nb::steal(PyUnicode_AsEncodedString(name.ptr(), "utf-8", "surrogateescape"));
-  if (!bytes.is_valid()) throw nb::python_error();
-  return {PyBytes_AS_STRING(bytes.ptr()), static_cast<size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
-}
 // Paths come from os.fspath and os.fsencode.
 std::string path_text(nb::handle path) { return {PyBytes_AS_STRING(path.ptr()), static_cast<size_t>(PyBytes_GET_SIZE(path.ptr()))}; }
-
-nb::dict metadata_dict(const Metadata& metadata) {
-  nb::dict out;
-  for (const auto& [key, value] : metadata) out[name_object(key)] = name_object(value);
-  return out;
-}
-Metadata metadata_from(nb::handle mapping) {
-  Metadata out;
-  if (mapping.is_none()) return out;
-  for (nb::handle item : nb::object(mapping.attr("items")())) out.set(name_text(item[0]), name_text(item[1]));
-  return out;
-}
 
 const Format* format_named(nb::handle name) {
   if (name.is_none()) return nullptr;
@@ -154,13 +131,6 @@ nb::tuple list_all(Opened opened, ReadOptions options, nb::handle keywords) {
                                 metadata_dict(info.metadata)));
   }
   return nb::make_tuple(word(opened.format->id), metadata_dict(reader->metadata()), infos);
-}
-
-TensorMap map_from(nb::handle entries, nb::handle metadata) {
-  TensorMap map;
-  map.metadata = metadata_from(metadata);
-  for (nb::handle entry : nb::iter(entries)) check(map.add(name_text(entry[0]), to_tensor(entry[1]), metadata_from(entry[2])));
-  return map;
 }
 
 void save_path(nb::handle entries, nb::handle metadata, nb::handle path, nb::handle name, nb::handle keywords) {

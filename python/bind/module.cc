@@ -14,5 +14,6 @@ NB_MODULE(_core, m) {
   add_sparse_operations(m);
   add_ragged(m);
   add_formats(m);
+  add_arrow(m);
   add_wire(m);
 }

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from . import _core
 from ._arithmetic import add, allclose, matmul
+from ._arrow import from_arrow
 from ._convert import as_tensor
 from ._core import (
     DenseTensor, DType, RaggedTensor, SparseTensor, as_dtype, concat, deserialize_many_sparse, deserialize_sparse, from_dlpack,
@@ -32,7 +33,7 @@ from_jax = as_tensor
 __all__ = [
     "DType", "DeadlineError", "DenseTensor", "Error", "FileError", "FormatInfo", "Inspection", "InternalError", "NotFoundError",
     "RaggedTensor", "SparseTensor", "TensorInfo", "TensorMap", "UnavailableError", "__version__", "add", "allclose", "as_dtype",
-    "as_tensor", "concat", "deserialize_many_sparse", "deserialize_sparse", "dumps", "formats", "from_dense", "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf",
+    "as_tensor", "concat", "deserialize_many_sparse", "deserialize_sparse", "dumps", "formats", "from_arrow", "from_dense", "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf",
     "from_torch", "get_threads", "inspect", "load", "loads", "matmul", "parse_tensor", "save", "serialize_many_sparse",
     "serialize_sparse", "serialize_tensor", "set_threads",
 ]  # fmt: skip

@@ -58,6 +58,13 @@ def as_tensor(value: Any, *, copy: bool = False) -> Any:
         from ._jax import from_jax_any
 
         return from_jax_any(value, copy)
+    if hasattr(value, "__arrow_c_array__") or hasattr(value, "__arrow_c_stream__"):
+        from ._arrow import from_arrow
+
+        tensor = from_arrow(value)
+        if not isinstance(tensor, _OURS):
+            raise TypeError(f"a {type(value).__name__} is a table of tensors; from_arrow gives a TensorMap of its columns")
+        return tensor.copy() if copy else tensor
     if not hasattr(value, "__array__") and hasattr(value, "__dlpack__"):
         dense = _core.from_dlpack(value)
         return dense.copy() if copy else dense

@@ -7,6 +7,7 @@ TYPE_CHECKING = False  # type checkers take it for true; importing typing costs 
 if TYPE_CHECKING:
     from typing import Any
 
+from . import _core
 from ._convert import as_tensor
 
 if TYPE_CHECKING:
@@ -73,3 +74,13 @@ class TensorMap(MutableMapping[str, "Tensor"]):
         from ._repr import tensor_map
 
         return tensor_map(self)
+
+    def _entries(self) -> list[tuple[str, Tensor, dict[str, str] | None]]:
+        return [(name, tensor, self.tensor_metadata.get(name)) for name, tensor in self._tensors.items()]
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """The tensors as the columns of an Arrow table, shared: pyarrow.table(map), polars.DataFrame(map)."""
+        return _core._arrow_stream(self._entries(), self.metadata)
+
+    def __arrow_c_schema__(self) -> Any:
+        return _core._arrow_schema(self._entries(), self.metadata)
