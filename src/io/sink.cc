@@ -82,6 +82,7 @@ class FileSink : public ByteSink {
     FERRY_RETURN_IF_ERROR(out_.flush());
     // Without this a crash of the machine could leave the new name on old or empty blocks.
     if (::fsync(out_.fd()) != 0) return system_error("cannot flush");
+    if (temporary_.empty()) FERRY_RETURN_IF_ERROR(give_name());
     if (::rename(temporary_.c_str(), target_.c_str()) != 0) return system_error("cannot rename into place");
     ::close(out_.fd());
     closed_ = true;
@@ -89,10 +90,42 @@ class FileSink : public ByteSink {
   }
 
  private:
+  // A link cannot replace a file, a rename can: so first a name beside the target, for an instant.
+  Status give_name() {
+    const std::string self = concat("/proc/self/fd/", out_.fd());
+    for (int attempt = 0; attempt < 100; ++attempt) {
+      std::string name = concat(target_, ".", ::getpid(), "-", attempt);
+      if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+        temporary_ = std::move(name);
+        return {};
+      }
+      if (errno != EEXIST) break;
+    }
+    return system_error("cannot name the finished file");
+  }
   FdWriter out_;
   std::string temporary_, target_;
   bool closed_ = false;
 };
+
+struct Unfinished {
+  int fd;
+  std::string name;  // "" where it has none
+};
+
+Result<Unfinished> create_beside(const std::string& target) {
+  const size_t slash = target.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : target.substr(0, slash);
+  // Without /proc the nameless file could not be named later.
+  if (::access("/proc/self/fd", X_OK) == 0) {
+    const int fd = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd >= 0) return Unfinished{fd, ""};
+  }
+  std::string name = target + ".XXXXXX";
+  const int fd = ::mkostemp(name.data(), O_CLOEXEC);
+  if (fd < 0) return system_error("cannot create a file beside it");
+  return Unfinished{fd, std::move(name)};
+}
 
 class MemorySink : public ByteSink {
  public:
@@ -120,18 +153,16 @@ Result<std::unique_ptr<ByteSink>> open_plain(const std::string& path) {
   std::string target = path;
   if (char resolved[PATH_MAX]; exists && ::realpath(path.c_str(), resolved) != nullptr) target = resolved;
   if (exists && ::access(target.c_str(), W_OK) != 0) return system_error("cannot open for writing");
-  std::string temporary = target + ".XXXXXX";
-  const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
-  if (fd < 0) return system_error("cannot create a file beside it");
+  FERRY_ASSIGN_OR_RETURN(Unfinished file, create_beside(target));
   const mode_t mask = ::umask(0);
   ::umask(mask);
-  if (::fchmod(fd, exists ? info.st_mode & 07777 : 0666 & ~mask) != 0) {
+  if (::fchmod(file.fd, exists ? info.st_mode & 07777 : 0666 & ~mask) != 0) {
     const Status status = system_error("cannot set permissions");
-    ::close(fd);
-    ::unlink(temporary.c_str());
+    ::close(file.fd);
+    if (!file.name.empty()) ::unlink(file.name.c_str());
     return status;
   }
-  return std::unique_ptr<ByteSink>(std::make_unique<FileSink>(fd, std::move(temporary), std::move(target)));
+  return std::unique_ptr<ByteSink>(std::make_unique<FileSink>(file.fd, std::move(file.name), std::move(target)));
 }
 
 }  // namespace
