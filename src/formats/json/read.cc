@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <unordered_set>
 
 #include "ferry/ragged.h"
 #include "ferry/sparse.h"
@@ -96,8 +97,9 @@ class Parser {
     std::optional<DType> hint;
     in_.open();
     std::string key;
+    std::unordered_set<std::string> seen;
     for (bool first = true; in_.next_member(first, key);) {
-      if (out.find(key) != nullptr) return in_.fail(concat("the name ", quoted(key), " stands twice in one object"));
+      if (!seen.insert(key).second) return in_.fail(concat("the name ", quoted(key), " stands twice in one object"));
       if (out.members.size() >= options_.limits.max_tensors) return in_.fail("an object has more members than max_tensors");
       if (key.size() > options_.limits.max_name_bytes) return in_.fail(concat("a name of ", key.size(), " bytes exceeds max_name_bytes"));
       const bool values = key == "values" || key == "data" || key == "flat_values";

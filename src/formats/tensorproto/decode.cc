@@ -65,6 +65,7 @@ Field value_field(DType dtype) {
 }
 
 // TensorShapeProto { repeated Dim dim = 2 { int64 size = 1; string name = 2 }; bool unknown_rank = 3 }
+// A tensor's own shape is the axes it lists: like TensorFlow, no heed is paid to unknown_rank.
 Status TensorProtoView::read_shape(std::span<const std::byte> bytes, uint64_t base, const Limits& limits) {
   proto::Reader in(bytes, base);
   while (in.next()) {
@@ -86,8 +87,6 @@ Status TensorProtoView::read_shape(std::span<const std::byte> bytes, uint64_t ba
         return limit_exceeded(concat("the TensorProto has more than ", limits.max_rank, " axes (max_rank)"));
       }
       shape_.append(size);
-    } else if (in.tag() == varint_tag(3)) {
-      unknown_rank_ = in.boolean();
     } else {
       in.skip();
     }
@@ -134,9 +133,6 @@ Status TensorProtoView::decode(std::span<const std::byte> bytes, TensorProtoView
                               ", a handle into the process that wrote it; only tensors of numbers, bools and strings can be read"));
   }
   out.dtype_ = *dtype;
-  if (out.unknown_rank_) [[unlikely]] {
-    return out.fail(data_loss_at(base, "the TensorProto's shape has an unknown rank, expected the shape of its elements"));
-  }
   int64_t count = 1;
   bool zero = false, overflow = false;
   for (size_t axis = 0; axis < out.shape_.rank(); ++axis) {

@@ -90,7 +90,6 @@ class TensorProtoView {
   Shape shape_;
   DType dtype_ = DType::float32;
   uint8_t dtypes_seen_ = 0, shapes_seen_ = 0;  // more than one each: several messages written one after another
-  bool unknown_rank_ = false;
 };
 
 template <class Take>

@@ -54,7 +54,6 @@ BAD = {
     "huge_splat": (proto(tf.float32, [2**38], float_val=[1]), "200 times the message is refused"),
     "bool": (proto(tf.bool, [2], tensor_content=b"\x01\x02"), "a bool is stored as 2"),
     "strings": (proto(tf.string, [2], tensor_content=b"\x05\x01ab"), "need 6 bytes by their lengths, 2 are there"),
-    "unknown_rank": (bytes.fromhex("08011202180122040000803f"), "unknown rank"),
 }
 for name, (data, sentence) in BAD.items():
     (HERE / "bad" / f"{name}.tensorproto").write_bytes(data)
