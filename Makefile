@@ -14,7 +14,7 @@ ORACLE := $(BUILD)/venv-oracle
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 300
 CTEST := ctest --output-on-failure --no-tests=error
-export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_BASEDIR ?= $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 PIP := -m pip install --quiet --disable-pip-version-check
 
