@@ -40,7 +40,7 @@ def rows(bench):
         size = os.path.getsize(path_mtx)
 
         def same_mtx(a, b, _):
-            return (a[""].to_scipy().tocsr() != b.tocsr()).nnz == 0
+            return (a.to_scipy().tocsr() != b.tocsr()).nnz == 0
 
         bench.row(f"mtx text to COO, {x.nnz} entries", lambda: ferry.load(path_mtx),
                   {"scipy.io.mmread": lambda: scipy.io.mmread(path_mtx)}, x.nnz, same_mtx, {"scipy.io.mmread": 1}, "entry", size,

@@ -162,7 +162,9 @@ Result<std::shared_ptr<const ByteSource>> open_plain(const std::string& path, co
     FERRY_ASSIGN_OR_RETURN(Buffer data, read_all(in, limits));
     return memory_source(std::move(data), path);
   }
-  void* map = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+  // Writable, though nobody here writes: a foreign library that takes a view for its own (torch) then gets a private copy of
+  // the page instead of a crash. The file is never changed.
+  void* map = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
   if (map == MAP_FAILED) return std::shared_ptr<const ByteSource>(std::make_shared<PreadSource>(fd, size, path));
   ::close(fd);
   std::shared_ptr<const void> owner(map, [size](const void* p) { ::munmap(const_cast<void*>(p), size); });

@@ -21,7 +21,7 @@ def test_npy_bytes_are_numpys(tmp_path, dtype, shape):
     np.save(tmp_path / "theirs.npy", x)
     ferry.save(tmp_path / "ours.npy", {"": x})
     assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "theirs.npy").read_bytes()
-    np.testing.assert_array_equal(np.asarray(ferry.load(tmp_path / "theirs.npy")[""]), x)
+    np.testing.assert_array_equal(np.asarray(ferry.load(tmp_path / "theirs.npy")), x)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -29,7 +29,7 @@ def test_npy_bytes_are_numpys(tmp_path, dtype, shape):
 def test_npy_orders_and_ends(tmp_path, order, endian):
     x = np.asarray(sample("float64", (3, 4)), order=order).astype(endian + "f8", order=order)
     np.save(tmp_path / "x.npy", x)
-    np.testing.assert_array_equal(np.asarray(ferry.load(tmp_path / "x.npy")[""]), x)
+    np.testing.assert_array_equal(np.asarray(ferry.load(tmp_path / "x.npy")), x)
 
 
 @pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
@@ -54,7 +54,7 @@ def test_scipy_npz_both_ways(tmp_path, layout, compressed, dtype):
     x = ss.random_array((12, 9), density=0.2, rng=np.random.default_rng(1), format=layout)
     x = x.astype(dtype)
     ss.save_npz(tmp_path / "theirs.npz", x, compressed=compressed)
-    ours = ferry.load(tmp_path / "theirs.npz")[""]
+    ours = ferry.load(tmp_path / "theirs.npz")
     assert ours.layout == layout
     np.testing.assert_array_equal(ours.to_scipy().toarray(), x.toarray())
     ferry.save(tmp_path / "ours.npz", ours)
@@ -67,7 +67,7 @@ def test_scipy_npz_both_ways(tmp_path, layout, compressed, dtype):
 def test_scipy_npz_of_other_ranks(tmp_path, shape):
     x = ss.random_array(shape, density=0.3, rng=np.random.default_rng(2), format="coo")
     ss.save_npz(tmp_path / "theirs.npz", x)
-    ours = ferry.load(tmp_path / "theirs.npz")[""]
+    ours = ferry.load(tmp_path / "theirs.npz")
     np.testing.assert_array_equal(np.asarray(ours.to_dense()), x.toarray())
     ferry.save(tmp_path / "ours.npz", ours)
     np.testing.assert_array_equal(ss.load_npz(tmp_path / "ours.npz").toarray(), x.toarray())

@@ -57,7 +57,7 @@ def test_mtx_reads_as_scipy_reads(tmp_path, field, symmetry):
         a = np.triu(a, 1) + np.triu(a, 1).conj().T + np.diag(np.diag(a).real)
     path = tmp_path / "x.mtx"
     scipy.io.mmwrite(path, ss.coo_matrix(a), field=field, symmetry=symmetry)
-    ours, theirs = ferry.load(path)[""], scipy.io.mmread(path)
+    ours, theirs = ferry.load(path), scipy.io.mmread(path)
     np.testing.assert_array_equal(np.asarray(ours.to_dense()).astype(theirs.dtype), theirs.toarray())
 
 
