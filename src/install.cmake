@@ -8,6 +8,8 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/TensorFerryConfig.cmak
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/TensorFerryConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/TensorFerryConfig.cmake ${PROJECT_BINARY_DIR}/TensorFerryConfigVersion.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/TensorFerry)
+# From the .pc file back to the prefix, so that an installed tree can be moved.
+file(RELATIVE_PATH FERRY_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/tensorferry.pc.in ${PROJECT_BINARY_DIR}/tensorferry.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/tensorferry.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 if(FERRY_CLI)
