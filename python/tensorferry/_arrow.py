@@ -26,7 +26,7 @@ def from_arrow(value: Any) -> Any:
         table, (metadata, entries) = _core._from_arrow_stream(value.__arrow_c_stream__())
     else:
         raise TypeError(f"a {type(value).__name__} has neither __arrow_c_array__ nor __arrow_c_stream__")
-    if not table and len(entries) == 1:
+    if len(entries) == 1 and (not table or entries[0][0] == ""):
         return entries[0][1]
     out = TensorMap(((name, tensor) for name, tensor, _ in entries), metadata)
     out.tensor_metadata = {name: texts for name, _, texts in entries if texts}

@@ -88,7 +88,7 @@ def test_polars_and_duckdb_read_our_files(tmp_path):
     assert frame["label"].to_list() == [1, 0, 1] and frame["tokens"].to_list() == [[1, 2], [], [3]]
     assert frame["features"].to_list()[2] == [{"index": 0, "value": 2.0}, {"index": 2, "value": 3.0}]
     arrow_table = read_file(data)  # duckdb takes it from this name
-    assert duckdb.sql("select sum(label), sum(len(tokens)), sum(len(features)) from arrow_table").fetchone() == (2, 3, 3)
+    assert duckdb.sql("select sum(label), sum(len(tokens)), sum(len(features)) from arrow_table").fetchall()[0] == (2, 3, 3)
 
 
 # ---- Files: theirs to us
@@ -108,7 +108,7 @@ def test_files_of_pyarrow_and_polars_are_read(compression):
         got = ferry.loads(data)
         np.testing.assert_array_equal(got["i"].to_numpy(), [1, 2, 3])
         np.testing.assert_array_equal(got["f"].to_numpy(), np.float32([1, np.nan, 3]))
-        assert got["l"].to_list() == [[1], [], [2, 3]]
+        assert got["l"].tolist() == [[1], [], [2, 3]]
         assert got["s"].to_numpy().tolist() == [b"a", b"b", b"c"]
 
 
@@ -129,7 +129,7 @@ def test_a_map_is_a_table_for_pyarrow_polars_and_duckdb():
     assert got["features"].to_pylist()[0] == [{"index": 4, "value": 1}]
     assert pa.schema(map) == got.schema
     assert pl.DataFrame(map)["tokens"].to_list() == [[1, 2], [], [3]]
-    assert duckdb.sql("select max(label), count(*) from map").fetchone() == (1, 3)
+    assert duckdb.sql("select max(label), count(*) from map").fetchall()[0] == (1, 3)
 
 
 def test_memory_is_shared_both_ways():
@@ -165,13 +165,13 @@ def test_what_pyarrow_polars_and_duckdb_have_is_taken():
     theirs = pa.table({"i": [1, 2, 3], "l": [[1.0], [], [2.0, 3.0]], "s": ["a", None, "c"]})
     for source in [theirs.drop(["s"]), pl.from_arrow(theirs.drop(["s"])), theirs.drop(["s"]).to_batches()[0], theirs.drop(["s"]).to_reader()]:
         got = ferry.from_arrow(source)
-        assert list(got) == ["i", "l"] and got["l"].to_list() == [[1.0], [], [2.0, 3.0]]
+        assert list(got) == ["i", "l"] and got["l"].tolist() == [[1.0], [], [2.0, 3.0]]
     relation = duckdb.sql("select i, l from theirs where i > 1")
-    assert ferry.from_arrow(relation)["l"].to_list() == [[], [2.0, 3.0]]
+    assert ferry.from_arrow(relation)["l"].tolist() == [[], [2.0, 3.0]]
     assert ferry.from_arrow(pl.Series("x", [1, 2])).to_numpy().tolist() == [1, 2]
-    assert ferry.as_tensor(pa.array([[1, 2], [3]])).to_list() == [[1, 2], [3]]
+    assert ferry.as_tensor(pa.array([[1, 2], [3]])).tolist() == [[1, 2], [3]]
     sliced = ferry.from_arrow(theirs.slice(1, 2).drop(["s"]))
-    assert sliced["i"].to_numpy().tolist() == [2, 3] and sliced["l"].to_list() == [[], [2.0, 3.0]]
+    assert sliced["i"].to_numpy().tolist() == [2, 3] and sliced["l"].tolist() == [[], [2.0, 3.0]]
     words = ferry.from_arrow(pa.table({"w": pa.array(["x", "y", "x"]).dictionary_encode()}))
     assert words["w"].to_numpy().tolist() == [b"x", b"y", b"x"]
     with pytest.raises(ferry.Error, match="1 of 3 values are null"):

@@ -148,11 +148,16 @@ Result<TensorMap> build(const Field& field, std::vector<ArrayData> chunks, const
   std::vector<std::unique_ptr<ColumnTensor>> tensors;
   std::vector<std::vector<ArrayData>> columns;
   TensorMap out;
-  if (field.type.id != TypeId::structure || field.metadata.find(kSparseKey) != nullptr || !field.extension().empty()) {
-    std::vector<const ArrayData*> pointers;
-    for (const ArrayData& chunk : chunks) pointers.push_back(&chunk);
-    FERRY_RETURN_IF_ERROR(column_tensors(field, pointers, options, tensors));
-  } else {
+  std::vector<const ArrayData*> whole;
+  for (const ArrayData& chunk : chunks) whole.push_back(&chunk);
+  if (options.parts.enabled && field.type.id == TypeId::structure) {  // one sparse tensor, its descriptor lost or not
+    FERRY_ASSIGN_OR_RETURN(auto sparse, sparse_tensor(field, whole, options));
+    if (sparse) tensors.push_back(std::move(sparse));
+  }
+  const bool column = field.type.id != TypeId::structure || !field.extension().empty();
+  if (tensors.empty() && column) {
+    FERRY_RETURN_IF_ERROR(column_tensors(field, whole, options, tensors));
+  } else if (tensors.empty()) {
     columns.resize(field.children.size());
     for (const ArrayData& chunk : chunks) {
       FERRY_ASSIGN_OR_RETURN(const int64_t nulls, count_nulls(chunk, chunk.offset, chunk.offset + chunk.length));
