@@ -242,6 +242,13 @@ Result<SparseTensor> to_layout(const SparseTensor& x, Layout layout, std::option
   if (layout == Layout::coo) {
     if (index && *index != DType::int64) return invalid_argument(concat("COO indices are always int64, not ", dtype_name(*index)));
     if (x.layout() == Layout::csc) {
+      // Pointers to rows that dwarf the entries would cost memory for nothing: those entries are sorted instead.
+      if (x.shape()[0] / 8 > x.nnz() + kGrain) {
+        FERRY_ASSIGN_OR_RETURN(const SparseTensor turned, transpose(x, {}, pool));
+        FERRY_ASSIGN_OR_RETURN(const SparseTensor entries, to_layout(turned, Layout::coo, std::nullopt, pool));
+        FERRY_ASSIGN_OR_RETURN(const SparseTensor back, transpose(entries, {}, pool));
+        return sort(back, pool);
+      }
       // By way of CSR, so that the entries come out row by row.
       FERRY_ASSIGN_OR_RETURN(const SparseTensor csr, to_layout(x, Layout::csr, std::nullopt, pool));
       return to_layout(csr, Layout::coo, std::nullopt, pool);

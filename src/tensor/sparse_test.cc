@@ -69,5 +69,16 @@ TEST(ToDense, RefusesShapesPastTheLimit) {
   EXPECT_EQ(to_layout(coo(Shape{int64_t{1} << 60, 4}, {5, 3}, {1}), Layout::csr).status().code(), StatusCode::limit_exceeded);
 }
 
+TEST(ToLayout, CscOfManyMoreRowsThanEntriesBecomesCooWithoutPointersToThem) {
+  const int64_t rows = int64_t{1} << 40;
+  const auto csc = SparseTensor::csc({rows, 3}, DenseTensor::of<int64_t>({4}, {0, 2, 3, 4}),
+                                     DenseTensor::of<int64_t>({4}, {rows - 1, 5, 5, 0}), DenseTensor::of<float>({4}, {1, 2, 3, 4}));
+  const auto coo = to_layout(*csc, Layout::coo);
+  ASSERT_TRUE(coo.ok()) << coo.status().to_string();
+  EXPECT_TRUE(identical(Tensor(coo->indices()), Tensor(DenseTensor::of<int64_t>({4, 2}, {0, 2, 5, 0, 5, 1, rows - 1, 0}))));
+  EXPECT_TRUE(identical(Tensor(coo->values()), Tensor(DenseTensor::of<float>({4}, {4, 2, 3, 1}))));
+  EXPECT_TRUE(same_values(*csc, *coo));
+}
+
 }  // namespace
 }  // namespace ferry

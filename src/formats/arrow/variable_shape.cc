@@ -201,6 +201,9 @@ Result<std::unique_ptr<ColumnTensor>> variable_shape_tensor(const Field& field, 
   if (field.children[data_at].name != "data" || shape_field.name != "shape" || shape_field.type.id != TypeId::fixed_size_list ||
       shape_field.type.size == 0 || shape_field.children[0].type.id != TypeId::int32)
     return none;
+  if (static_cast<uint64_t>(shape_field.type.size) >= options.limits.max_rank) {
+    return limit_exceeded(concat("rows of rank ", shape_field.type.size, " are too many axes (max_rank is ", options.limits.max_rank, ")"));
+  }
   Path start;
   start.name = field.name;
   for (const ArrayData* chunk : chunks) start.rows += chunk->length;
