@@ -113,6 +113,18 @@ TEST(Arrow, NestedRaggedTensorsOfBothSplitTypesComeBack) {
   expect_round_trip(map_of({{"hollow", ragged({0, 2, 3}, DenseTensor::of<float>(Shape{3, 0}, std::span<const float>()))}}));
 }
 
+TEST(Arrow, TensorsWithoutElementsKeepAxesThatMultiplyToAnything) {
+  const int64_t big = int64_t{1} << 40;
+  for (const Shape& shape : {Shape{0, big, big}, Shape{big, big, 0}, Shape{3, 0, big, big}, Shape{big, 0, big}}) {
+    SCOPED_TRACE(shape.to_string());
+    const DenseTensor empty = *DenseTensor::make(DType::float32, shape, Buffer());
+    WriteOptions one;
+    one.format.set("rows", "one");
+    expect_round_trip(map_of({{"x", empty}}), one);
+    expect_round_trip(map_of({{"x", empty}}));
+  }
+}
+
 TEST(Arrow, SparseTensorsOfEveryRankAndValueComeBack) {
   expect_round_trip(
       map_of({{"huge", *SparseTensor::coo({int64_t{1} << 50, int64_t{1} << 50}, DenseTensor::of<int64_t>({1, 2}, {int64_t{1} << 49, 7}),

@@ -12,6 +12,7 @@ namespace ferry::arrow {
 namespace {
 
 constexpr int64_t kMaxFixed = std::numeric_limits<int32_t>::max();
+constexpr int64_t kMaxHollow = 1 << 20;
 
 LazyBuffer ready(Buffer buffer) { return LazyBuffer(std::move(buffer)); }
 
@@ -115,15 +116,9 @@ Column fixed_shape(Column elements, int64_t rows, std::vector<int64_t> dims, con
   return out;
 }
 
-int64_t product(std::span<const int64_t> dims) {
-  int64_t out = 1;
-  for (const int64_t dim : dims) out *= dim;
-  return out;
-}
-
 // Whether a row of these axes can be a fixed-size list. Lists of no elements are refused by some readers.
 bool fits_fixed(std::span<const int64_t> dims, DType dtype) {
-  const int64_t size = product(dims);
+  const int64_t size = Shape(dims).num_elements().value_or(0);
   return size > 0 && size <= kMaxFixed / (dtype_class(dtype) == DTypeClass::kComplex ? 2 : 1);
 }
 
@@ -165,7 +160,10 @@ Result<Column> ragged_rows(const RaggedTensor& tensor) {
       return unsupported(
           concat("an inner axis of ", inner[axis], " elements is more than an Arrow fixed-size list can count; use safetensors or npz"));
     }
-    count = flat.shape()[0] * product(inner.first(axis));
+    const auto lists = Shape(flat.shape().dims().first(axis + 1)).num_elements();
+    if (!lists)
+      return unsupported("a ragged tensor without elements whose axes multiply to more than 63 bits; Arrow cannot count its lists");
+    count = *lists;
     out = fixed_list_of(std::move(out), count, inner[axis]);
   }
   for (size_t level = tensor.ragged_rank(); level-- > 0;) out = list_of(std::move(out), tensor.row_splits(level));
@@ -230,7 +228,9 @@ bool has_rows(const Tensor& tensor) {
   if (const auto* dense = std::get_if<DenseTensor>(&tensor)) {
     if (dense->shape().rank() == 0) return false;
     const auto inner = dense->shape().dims().subspan(1);
-    return inner.empty() || fits_fixed(inner, dense->dtype()) || std::ranges::find(inner, 0) != inner.end();
+    // Empty rows cost an offset each, though there is nothing in them.
+    const bool hollow = std::ranges::find(inner, 0) != inner.end() && dense->shape()[0] <= kMaxHollow;
+    return inner.empty() || fits_fixed(inner, dense->dtype()) || hollow;
   }
   if (const auto* sparse = std::get_if<SparseTensor>(&tensor)) return sparse->layout() == Layout::csr;
   return true;

@@ -46,8 +46,7 @@ Result<DenseTensor> make_splits(const Level& level) {
   Split* out = splits.as<Split>().data();
   *out++ = 0;
   if (level.fixed()) {
-    int64_t length = 1;
-    for (const int64_t dim : level.dims) length *= dim;
+    const int64_t length = level.entries == 0 ? 0 : level.below / level.entries;
     for (int64_t i = 1; i <= level.entries; ++i) *out++ = static_cast<Split>(i * length);
   }
   for (const Piece& piece : level.pieces) {
@@ -216,12 +215,13 @@ class PathTensor : public ColumnTensor {
 
   // Fixed-shape tensors whose axes lie in another order than they are meant.
   Status permute(DenseTensor& flat) const {
+    if (flat.num_elements() == 0) return {};
     int64_t before = outer_;
     for (size_t i = std::max(begin_, end_); i < path_.levels.size(); ++i) {
       const Level& level = path_.levels[i];
       int64_t size = 1;
       for (const int64_t dim : level.dims) size *= dim;
-      if (!level.permutation.empty() && flat.num_elements() > 0) {
+      if (!level.permutation.empty()) {
         const int64_t block = flat.num_elements() / before / size;
         FERRY_ASSIGN_OR_RETURN(flat, permute_middle(flat, before, level.dims, level.permutation, block, limits_));
       }

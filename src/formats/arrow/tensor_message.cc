@@ -99,21 +99,22 @@ class DenseMessage : public ColumnTensor {
     FERRY_ASSIGN_OR_RETURN(const Vector strides, header.vector(3, 8));
     FERRY_ASSIGN_OR_RETURN(region_, read_region(message_, header, 4));
     const auto width = static_cast<int64_t>(dtype_size(info_.dtype));
+    const auto bytes = checked_mul<int64_t>(info_.shape.num_elements().value_or(0), width);
+    if (!bytes || static_cast<uint64_t>(*bytes) > limits_.max_tensor_bytes)
+      return limit_exceeded("a tensor message beyond max_tensor_bytes");
     if (strides.size() == 0) {
-      int64_t stride = width;
+      // Without elements the strides are never used, and the other axes may multiply to anything.
+      int64_t stride = info_.shape.num_elements().value_or(0) == 0 ? 0 : width;
       strides_.resize(info_.shape.rank());
       for (size_t axis = info_.shape.rank(); axis-- > 0;) {
         strides_[axis] = stride;
-        stride *= std::max<int64_t>(1, info_.shape[axis]);
+        stride *= stride == 0 ? 0 : info_.shape[axis];
       }
     } else if (strides.size() == info_.shape.rank()) {
       for (size_t i = 0; i < strides.size(); ++i) strides_.push_back(strides.get<int64_t>(i));
     } else {
       return data_loss_at(message_.offset, concat(strides.size(), " strides for a tensor of rank ", info_.shape.rank()));
     }
-    const auto bytes = checked_mul<int64_t>(info_.shape.num_elements().value_or(0), width);
-    if (!bytes || static_cast<uint64_t>(*bytes) > limits_.max_tensor_bytes)
-      return limit_exceeded("a tensor message beyond max_tensor_bytes");
     info_.bytes = static_cast<uint64_t>(*bytes);
     info_.offset = message_.body->offset + region_.offset;
     info_.zero_copy = message_.body->source->in_memory();
