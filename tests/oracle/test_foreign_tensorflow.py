@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorferry as ferry
 
 DTYPES = ["float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool",
-          "complex64", "complex128", "float8_e5m2", "float8_e4m3fn"]
+          "complex64", "complex128"]  # SerializeTensor has no kernel for the float8, quantized and 4-bit dtypes
 SHAPES = [(), (0,), (3,), (2, 3), (0, 3), (1, 2, 1, 2, 1, 2, 2)]
 
 
@@ -28,7 +28,7 @@ def test_serialize_tensor_is_byte_equal(dtype, shape):
     assert tensor.dtype.name == dtype and tuple(tensor.shape) == shape
 
 
-@pytest.mark.parametrize("dtype", [d for d in DTYPES if not d.startswith("float8")])
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("values", [0, 1, 2, 6])
 def test_value_lists_fill_up_as_in_tensorflow(dtype, values):
     """make_tensor_proto writes *_val fields for single values; a short list is filled with its last value."""

@@ -40,7 +40,7 @@ def test_scipy_reads_our_dense_mtx(tmp_path, shape):
     np.testing.assert_array_equal(scipy.io.mmread(tmp_path / "x.mtx"), x)
 
 
-@pytest.mark.parametrize("field,symmetry", itertools.product(["real", "integer", "complex", "pattern"], ["general", "symmetric", "skew-symmetric", "hermitian"]))
+@pytest.mark.parametrize("field,symmetry", list(itertools.product(["real", "integer", "complex", "pattern"], ["general", "symmetric", "skew-symmetric", "hermitian"])))
 def test_mtx_reads_as_scipy_reads(tmp_path, field, symmetry):
     if (field, symmetry) in {("pattern", "skew-symmetric"), ("pattern", "hermitian"), ("real", "hermitian"), ("integer", "hermitian")}:
         pytest.skip("no such file")
