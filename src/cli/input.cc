@@ -197,6 +197,13 @@ std::optional<Input> open_input(Context& context, const Arguments& arguments, st
   auto format_options = options_for(context, arguments, Side::in, input.format, out);
   if (!format_options) return std::nullopt;
   options.format = *std::move(format_options);
+  // A reader that is strict about duplicates or order must let pass what the command is about to put right.
+  const auto let_pass = [&](std::string_view key, std::string_view value) {
+    if (find_spec(input.format, key) != nullptr && options.format.get(key).empty())
+      options.format.set(std::string(key), std::string(value));
+  };
+  if (const auto rule = arguments.get("coalesce")) let_pass("duplicates", *rule);
+  if (arguments.has("sort") || arguments.has("coalesce")) let_pass("order", "any");
   constexpr uint64_t kWorthThreads = uint64_t{1} << 20;
   if (input.source->size() >= kWorthThreads) options.pool = context.pool();
   auto reader = input.format->open(input.source, options);

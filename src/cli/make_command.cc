@@ -1,4 +1,6 @@
 // ferry make: a tensor of random content, the same for the same options everywhere.
+#include <algorithm>
+
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/progress.h"
@@ -30,7 +32,8 @@ TensorKind default_kind(const Format& format, bool density_given) {
 int run(Context& context, const Arguments& arguments) {
   const std::string_view path = arguments.words()[0];
   Recipe recipe;
-  const std::string_view dims = arguments.get("shape").value_or("4,5");
+  std::string dims(arguments.get("shape").value_or("4,5"));
+  std::ranges::replace(dims, 'x', ',');  // 3x4 is how shapes are spelt in format options
   std::vector<int64_t> shape;
   if (!dims.empty()) {
     for (std::string_view dim : split(dims, ',')) {

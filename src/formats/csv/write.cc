@@ -131,6 +131,12 @@ Status write_matrix(const TensorMap::Entry& entry, text::Writer& out, bool plain
   if (columns == 0)
     return unsupported(
         concat("csv cannot hold a matrix without columns, shape ", x.shape().to_string(), "; formats that hold it: npy, npz"));
+  // Without rows nothing bounds the columns, and each needs a name in the header.
+  constexpr int64_t kMostEmptyColumns = 1 << 20;
+  if (rows == 0 && columns > kMostEmptyColumns) {
+    return unsupported(concat("csv cannot hold a matrix of shape ", x.shape().to_string(), ": a header of ", columns,
+                              " names; formats that hold it: npy, npz"));
+  }
   FERRY_ASSIGN_OR_RETURN(const Cells cells, Cells::of(x));
   std::vector<std::string> names;
   for (int64_t column = 0; column < columns; ++column) names.push_back(concat(entry.name, '[', column, ']'));
