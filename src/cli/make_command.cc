@@ -1,6 +1,4 @@
 // ferry make: a tensor of random content, the same for the same options everywhere.
-#include <algorithm>
-
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/progress.h"
@@ -32,11 +30,11 @@ TensorKind default_kind(const Format& format, bool density_given) {
 int run(Context& context, const Arguments& arguments) {
   const std::string_view path = arguments.words()[0];
   Recipe recipe;
-  std::string dims(arguments.get("shape").value_or("4,5"));
-  std::ranges::replace(dims, 'x', ',');  // 3x4 is how shapes are spelt in format options
+  const std::string_view dims = arguments.get("shape").value_or("4,5");
+  const char separator = dims.find(',') == std::string_view::npos ? 'x' : ',';  // 3x4 is how format options spell a shape
   std::vector<int64_t> shape;
   if (!dims.empty()) {
-    for (std::string_view dim : split(dims, ',')) {
+    for (std::string_view dim : split(dims, separator)) {
       while (dim.starts_with(' ')) dim.remove_prefix(1);
       const auto length = parse_integer(dim);
       if (!length || *length < 0) return context.usage(concat("--shape is ", quoted(dims), ", expected lengths like 1000,50"));
