@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 
 #include "numpy.h"
+#include "tensor_class.h"
 
 namespace ferry::py {
 namespace {
@@ -153,9 +154,13 @@ bool equal(const DenseTensor& self, const DenseTensor& other) {
 }  // namespace
 
 void add_dense(nb::module_& m) {
-  nb::class_<DenseTensor>(m, "DenseTensor", nb::type_slots(slots), nb::is_weak_referenceable(),
-                          "An array in C order, of any TensorFlow dtype, whose memory is shared and read-only.\n\n"
-                          "NumPy takes it wherever it takes an array: np.asarray(x) shares the memory.")
+  nb::class_<DenseTensor> dense(m, "DenseTensor", nb::type_slots(slots), nb::is_weak_referenceable(),
+                                "An array in C order, of any TensorFlow dtype, whose memory is shared and read-only.\n\n"
+                                "NumPy takes it wherever it takes an array: np.asarray(x) shares the memory.");
+  add_common(dense,
+             {"DenseTensor", "tuple[int, ...]", "dense", "A tf.Tensor.",
+              "A torch.Tensor over the same memory, which PyTorch cannot know to be read-only: do not write to it, or say copy=True."});
+  dense
       .def(
           "__init__",
           [](DenseTensor* self, nb::handle values, nb::handle dtype, bool copy) {
@@ -171,13 +176,7 @@ void add_dense(nb::module_& m) {
           nb::sig("def __init__(self, values: typing.Any, dtype: typing.Any = None, *, copy: bool = False) -> None"),
           "From an array (its memory is shared where it is in C order; do not write to it afterwards, or say copy=True), a list or a "
           "number.")
-      .def_prop_ro(
-          "dtype", [](const DenseTensor& x) { return dtype_object(x.dtype()); }, nb::sig("def dtype(self) -> DType"))
-      .def_prop_ro(
-          "shape", [](const DenseTensor& x) { return shape_tuple(x.shape()); }, nb::sig("def shape(self) -> tuple[int, ...]"))
-      .def_prop_ro("ndim", [](const DenseTensor& x) { return x.shape().rank(); })
       .def_prop_ro("size", [](const DenseTensor& x) { return x.num_elements(); })
-      .def_prop_ro("nbytes", [](const DenseTensor& x) { return x.num_bytes(); })
       .def(
           "to_numpy", [](const DenseTensor& x, bool copy) { return copy ? array_copy(x) : array_of(x); }, nb::kw_only(),
           nb::arg("copy") = false, nb::sig("def to_numpy(self, *, copy: bool = False) -> numpy.ndarray"),
@@ -242,35 +241,12 @@ void add_dense(nb::module_& m) {
           },
           nb::arg("other").none(), nb::sig("def __eq__(self, other: object, /) -> bool"))
       .def(
-          "__repr__", [](nb::handle self) { return python_function("tensorferry._repr", "dense")(self); },
-          nb::sig("def __repr__(self) -> str"))
-      .def(
-          "__reduce_ex__",
-          [](nb::handle self, int protocol) { return python_function("tensorferry._pickle", "reduce_tensor")(self, protocol); },
-          nb::arg("protocol"), nb::sig("def __reduce_ex__(self, protocol: typing.SupportsIndex, /) -> typing.Any"))
-      .def(
-          "__copy__", [](nb::handle self) { return nb::borrow(self); }, nb::sig("def __copy__(self) -> DenseTensor"))
-      .def(
-          "__deepcopy__", [](nb::handle self, nb::handle) { return python_function("tensorferry._pickle", "deep_copy")(self); },
-          nb::arg("memo"), nb::sig("def __deepcopy__(self, memo: typing.Any, /) -> DenseTensor"))
-      .def(
-          "copy", [](nb::handle self) { return python_function("tensorferry._pickle", "deep_copy")(self); },
-          nb::sig("def copy(self) -> DenseTensor"), "The same tensor in memory of its own.")
-      .def(
-          "to_tf", [](nb::handle self) { return python_function("tensorferry._tensorflow", "to_tf")(self); },
-          nb::sig("def to_tf(self) -> typing.Any"), "A tf.Tensor.")
-      .def(
-          "to_torch", [](nb::handle self, bool copy) { return python_function("tensorferry._torch", "to_torch")(self, copy); },
-          nb::kw_only(), nb::arg("copy") = false, nb::sig("def to_torch(self, *, copy: bool = False) -> typing.Any"),
-          "A torch.Tensor over the same memory, which PyTorch cannot know to be read-only: do not write to it, or say copy=True.")
-      .def(
           "to_jax", [](nb::handle self) { return python_function("tensorferry._jax", "to_jax")(self); },
           nb::sig("def to_jax(self) -> typing.Any"), "A jax.Array.")
       .def("_parts", parts_of)
       .def_static("_from_parts", from_parts)
       // NumPy's own comparison stands back, so that array == tensor asks us.
-      .def_prop_ro_static("__array_priority__", [](nb::handle) { return 1000.0; })
-      .attr("__hash__") = nb::none();
+      .def_prop_ro_static("__array_priority__", [](nb::handle) { return 1000.0; });
 }
 
 }  // namespace ferry::py

@@ -5,6 +5,7 @@
 
 #include "numpy.h"
 #include "options.h"
+#include "tensor_class.h"
 
 namespace ferry::py {
 namespace {
@@ -133,6 +134,7 @@ void add_ragged(nb::module_& m) {
   nb::class_<RaggedTensor> type(
       m, "RaggedTensor", nb::is_weak_referenceable(),
       "Rows of different lengths, nested: row_splits over flat values, as tf.RaggedTensor. Immutable; memory is shared.");
+  add_common(type, {"RaggedTensor", "tuple[int | None, ...]", "ragged", "A tf.RaggedTensor.", "A jagged torch.nested tensor."});
   type.def(
           "__init__",
           [](RaggedTensor* self, nb::handle values, nb::handle row_splits, nb::handle dtype, bool copy) {
@@ -183,14 +185,7 @@ void add_ragged(nb::module_& m) {
           "from_tf", [](nb::handle value, bool copy) { return python_function("tensorferry._tensorflow", "ragged_from_tf")(value, copy); },
           nb::arg("value"), nb::kw_only(), nb::arg("copy") = false,
           nb::sig("def from_tf(value: typing.Any, *, copy: bool = False) -> RaggedTensor"), "From a tf.RaggedTensor.")
-      .def_prop_ro(
-          "dtype", [](const RaggedTensor& x) { return dtype_object(x.dtype()); }, nb::sig("def dtype(self) -> DType"))
-      .def_prop_ro(
-          "shape", [](const RaggedTensor& x) { return shape_tuple(x.shape()); }, nb::sig("def shape(self) -> tuple[int | None, ...]"),
-          "None for each ragged axis.")
-      .def_prop_ro("ndim", [](const RaggedTensor& x) { return x.shape().rank(); })
       .def_prop_ro("ragged_rank", &RaggedTensor::ragged_rank)
-      .def_prop_ro("nbytes", &RaggedTensor::num_bytes)
       .def_prop_ro(
           "values", [](const RaggedTensor& x) { return array_of(x.flat_values()); }, nb::sig("def values(self) -> numpy.ndarray"),
           "The flat values, read-only, over the tensor's memory.")
@@ -279,32 +274,9 @@ void add_ragged(nb::module_& m) {
             throw nb::type_error("a ragged tensor is not padded unasked; call to_dense() or to_numpy(), or take its values");
           },
           nb::sig("def __array__(self, dtype: typing.Any = None, copy: bool | None = None) -> typing.NoReturn"))
-      .def(
-          "__repr__", [](nb::handle self) { return python_function("tensorferry._repr", "ragged")(self); },
-          nb::sig("def __repr__(self) -> str"))
-      .def(
-          "__reduce_ex__",
-          [](nb::handle self, int protocol) { return python_function("tensorferry._pickle", "reduce_tensor")(self, protocol); },
-          nb::arg("protocol"), nb::sig("def __reduce_ex__(self, protocol: typing.SupportsIndex, /) -> typing.Any"))
-      .def(
-          "__copy__", [](nb::handle self) { return nb::borrow(self); }, nb::sig("def __copy__(self) -> RaggedTensor"))
-      .def(
-          "__deepcopy__", [](nb::handle self, nb::handle) { return python_function("tensorferry._pickle", "deep_copy")(self); },
-          nb::arg("memo"), nb::sig("def __deepcopy__(self, memo: typing.Any, /) -> RaggedTensor"))
-      .def(
-          "copy", [](nb::handle self) { return python_function("tensorferry._pickle", "deep_copy")(self); },
-          nb::sig("def copy(self) -> RaggedTensor"), "The same tensor in memory of its own.")
-      .def(
-          "to_tf", [](nb::handle self) { return python_function("tensorferry._tensorflow", "to_tf")(self); },
-          nb::sig("def to_tf(self) -> typing.Any"), "A tf.RaggedTensor.")
-      .def(
-          "to_torch", [](nb::handle self, bool copy) { return python_function("tensorferry._torch", "to_torch")(self, copy); },
-          nb::kw_only(), nb::arg("copy") = false, nb::sig("def to_torch(self, *, copy: bool = False) -> typing.Any"),
-          "A jagged torch.nested tensor.")
       .def("_parts", parts_of)
       .def_static("_from_parts", from_parts);
   type.attr("__array_ufunc__") = nb::none();
-  type.attr("__hash__") = nb::none();
 }
 
 }  // namespace ferry::py

@@ -6,6 +6,7 @@
 
 #include "numpy.h"
 #include "options.h"
+#include "tensor_class.h"
 
 namespace ferry::py {
 namespace {
@@ -102,6 +103,9 @@ void add_sparse(nb::module_& m) {
       "SparseTensor(indices, values, shape) takes COO parts as tf.SparseTensor does; from_pairs, from_dense, from_scipy,\n"
       "from_tf, from_torch, from_jax and from_sparse make one from something else. x[i], x[a:b], x[i, j] slice;\n"
       "len(x) is the number of entries and iterating gives (coordinates, value) pairs, so dict(x) works.");
+  add_common(type, {"SparseTensor", "tuple[int, ...]", "sparse", "A tf.SparseTensor, its entries in row-major order.",
+                    "A torch sparse tensor of the same layout. Values are shared with memory that PyTorch cannot know to be read-only: do "
+                    "not write, or say copy=True."});
   type.def(
           "__init__",
           [](SparseTensor* self, nb::handle indices, nb::handle values, nb::handle shape, nb::handle dtype, bool copy,
@@ -143,13 +147,7 @@ void add_sparse(nb::module_& m) {
 
   type.def_prop_ro(
           "layout", [](const SparseTensor& x) { return word(layout_name(x.layout())); }, "coo, csr or csc.")
-      .def_prop_ro(
-          "dtype", [](const SparseTensor& x) { return dtype_object(x.dtype()); }, nb::sig("def dtype(self) -> DType"))
-      .def_prop_ro(
-          "shape", [](const SparseTensor& x) { return shape_tuple(x.shape()); }, nb::sig("def shape(self) -> tuple[int, ...]"))
-      .def_prop_ro("ndim", [](const SparseTensor& x) { return x.rank(); })
       .def_prop_ro("nnz", &SparseTensor::nnz, "How many entries are stored, explicit zeros and duplicates included.")
-      .def_prop_ro("nbytes", &SparseTensor::num_bytes)
       .def_prop_ro(
           "sorted", [](const SparseTensor& x) { return x.order().sorted; },
           "Entries are known to be in order: row-major (COO), or by minor index within each row or column (CSR, CSC).")
@@ -199,33 +197,11 @@ void add_sparse(nb::module_& m) {
           "__getitem__", [](nb::handle self, nb::handle key) { return python_function("tensorferry._index", "sparse_item")(self, key); },
           nb::arg("key"), nb::sig("def __getitem__(self, key: typing.Any, /) -> typing.Any"),
           "As NumPy: an int drops its axis, all ints give the element; slices keep it. One array of row ids or a mask selects rows.")
-      .def(
-          "__repr__", [](nb::handle self) { return interop("tensorferry._repr", "sparse", self); }, nb::sig("def __repr__(self) -> str"))
-      .def(
-          "__reduce_ex__",
-          [](nb::handle self, int protocol) { return python_function("tensorferry._pickle", "reduce_tensor")(self, protocol); },
-          nb::arg("protocol"), nb::sig("def __reduce_ex__(self, protocol: typing.SupportsIndex, /) -> typing.Any"))
-      .def(
-          "__copy__", [](nb::handle self) { return nb::borrow(self); }, nb::sig("def __copy__(self) -> SparseTensor"))
-      .def(
-          "__deepcopy__", [](nb::handle self, nb::handle) { return interop("tensorferry._pickle", "deep_copy", self); }, nb::arg("memo"),
-          nb::sig("def __deepcopy__(self, memo: typing.Any, /) -> SparseTensor"))
-      .def(
-          "copy", [](nb::handle self) { return interop("tensorferry._pickle", "deep_copy", self); },
-          nb::sig("def copy(self) -> SparseTensor"), "The same tensor in memory of its own.")
       // ---- Other libraries, imported when called
       .def(
           "to_scipy", [](nb::handle self, bool copy) { return python_function("tensorferry._scipy", "to_scipy")(self, copy); },
           nb::kw_only(), nb::arg("copy") = false, nb::sig("def to_scipy(self, *, copy: bool = False) -> typing.Any"),
           "A scipy.sparse array of the same layout, over the same memory (read-only) unless copy is asked for.")
-      .def(
-          "to_tf", [](nb::handle self) { return interop("tensorferry._tensorflow", "to_tf", self); },
-          nb::sig("def to_tf(self) -> typing.Any"), "A tf.SparseTensor, its entries in row-major order.")
-      .def(
-          "to_torch", [](nb::handle self, bool copy) { return python_function("tensorferry._torch", "to_torch")(self, copy); },
-          nb::kw_only(), nb::arg("copy") = false, nb::sig("def to_torch(self, *, copy: bool = False) -> typing.Any"),
-          "A torch sparse tensor of the same layout. Values are shared with memory that PyTorch cannot know to be read-only: do not write, "
-          "or say copy=True.")
       .def(
           "to_jax", [](nb::handle self) { return interop("tensorferry._jax", "to_jax", self); }, nb::sig("def to_jax(self) -> typing.Any"),
           "A jax.experimental.sparse.BCOO.")
@@ -241,7 +217,6 @@ void add_sparse(nb::module_& m) {
   }
   // NumPy's operators stand back: array @ tensor comes to __rmatmul__.
   type.attr("__array_ufunc__") = nb::none();
-  type.attr("__hash__") = nb::none();
 }
 
 }  // namespace ferry::py
