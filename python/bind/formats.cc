@@ -2,7 +2,9 @@
 #include "ferry/format.h"
 
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
 
+#include "listing.h"
 #include "numpy.h"
 #include "options.h"
 #include "text.h"
@@ -103,17 +105,22 @@ void find_out_format(Opened& opened, ReadOptions& options, nb::handle keywords) 
   options.format = options_for(*opened.format, keywords);
 }
 
-// → (format id, metadata, [(name, tensor, metadata)])
-nb::tuple read_all(Opened opened, ReadOptions options, nb::handle keywords) {
+// → (listing, format id, metadata, {name: metadata})
+nb::tuple open_all(Opened opened, ReadOptions options, nb::handle keywords) {
   find_out_format(opened, options, keywords);
-  const auto threads = pool();
+  const Format& format = *opened.format;
+  if (format.open == nullptr) throw StatusError(unsupported(concat(format.id, " is write only")), opened.path);
+  auto threads = pool();
   options.pool = threads.get();
-  TensorMap map = unwrap(unlocked([&] { return read_tensors(std::move(opened.source), opened.format, options); }), opened.path);
-  nb::list entries;
-  for (auto& entry : map) {
-    entries.append(nb::make_tuple(name_object(entry.name), tensor_object(std::move(entry.tensor)), metadata_dict(entry.metadata)));
+  auto reader = unwrap(unlocked([&] { return format.open(std::move(opened.source), options); }), opened.path);
+  auto listing = std::make_unique<Listing>(std::move(threads), std::move(reader), opened.path);
+  check(listing->index(), opened.path);
+  nb::dict texts;
+  for (const TensorInfo& info : listing->infos()) {
+    if (!info.metadata.empty()) texts[name_object(info.name)] = metadata_dict(info.metadata);
   }
-  return nb::make_tuple(word(opened.format->id), metadata_dict(map.metadata), entries);
+  nb::dict metadata = metadata_dict(listing->metadata());
+  return nb::make_tuple(std::move(listing), word(format.id), metadata, texts);
 }
 
 // → (format id, metadata, [(name, kind, dtype, shape, nnz, bytes, offset, zero_copy, metadata)])
@@ -191,18 +198,18 @@ nb::list format_table() {
 
 void add_formats(nb::module_& m) {
   m.def(
-      "_load_path",
+      "_open_path",
       [](nb::handle path, nb::handle format, nb::handle parts, nb::handle validate, nb::handle limits, nb::handle keywords) {
         const ReadOptions options = read_options(parts, validate, limits);
-        return read_all(open_path(path, format, options), options, keywords);
+        return open_all(open_path(path, format, options), options, keywords);
       },
       nb::arg("path"), nb::arg("format").none(), nb::arg("parts"), nb::arg("validate"), nb::arg("limits").none(), nb::arg("options"));
   m.def(
-      "_load_bytes",
+      "_open_bytes",
       [](nb::handle bytes, nb::handle name, nb::handle format, nb::handle parts, nb::handle validate, nb::handle limits,
          nb::handle keywords) {
         const ReadOptions options = read_options(parts, validate, limits);
-        return read_all(open_bytes(bytes, name, format, options), options, keywords);
+        return open_all(open_bytes(bytes, name, format, options), options, keywords);
       },
       nb::arg("data"), nb::arg("name").none(), nb::arg("format").none(), nb::arg("parts"), nb::arg("validate"), nb::arg("limits").none(),
       nb::arg("options"));

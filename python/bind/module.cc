@@ -13,6 +13,7 @@ NB_MODULE(_core, m) {
   add_sparse(m);
   add_sparse_operations(m);
   add_ragged(m);
+  add_listing(m);
   add_formats(m);
   add_arrow(m);
   add_wire(m);

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 from . import _core
 from ._errors import Error
 from ._map import TensorMap
+from ._nested import STRUCTURE
 
 
 def _is_bytes(source: Any) -> bool:
@@ -35,14 +36,11 @@ def _call(on_path: Any, on_bytes: Any, source: Any, rest: tuple[Any, ...]) -> An
     return on_bytes(source, name, *rest)
 
 
-def _result(read: tuple[Any, ...]) -> Any:
-    format, metadata, entries = read
-    if len(entries) == 1 and entries[0][0] == "":
-        return entries[0][1]
-    out = TensorMap(((name, tensor) for name, tensor, _ in entries), metadata)
-    out.tensor_metadata = {name: texts for name, _, texts in entries if texts}
-    out.format = format
-    return out
+def _opened(found: tuple[Any, ...], lazy: bool) -> Any:
+    listing, format, metadata, texts = found
+    if len(listing) == 1 and STRUCTURE not in metadata and "" in listing:
+        return listing.at(0)
+    return TensorMap._opened(listing, format, metadata, texts, lazy)
 
 
 def load(
@@ -52,10 +50,14 @@ def load(
     parts: bool | Mapping[str, Iterable[str]] = True,
     validate: str = "bounds",
     limits: Mapping[str, int] | None = None,
+    lazy: bool = True,
     **options: Any,
 ) -> Any:
-    """Reads a path or a binary file object (or bytes, as loads): a TensorMap, or the tensor itself where the source holds
+    """Opens a path or a binary file object (or bytes, as loads): a TensorMap, or the tensor itself where the source holds
     one tensor and no name for it (npy, mtx, tensorproto, tf_sparse, a bare JSON value).
+
+    Of a map, only the listing is read here; each tensor when it is first asked for, so that damage in one shows when that one is
+    asked for. lazy=False reads all of them now.
 
     format: a format's id; without one it is found by the first bytes and the name's extension.
     parts: False leaves `x/indices`, `x/values`, … as they are; a mapping names the arrays that make up a tensor.
@@ -63,11 +65,17 @@ def load(
     limits: other limits than usual on what the source may cost, by name (docs/security.md).
     Other keywords are options of the format; formats() lists them.
     """
-    return _result(_call(_core._load_path, _core._load_bytes, source, (format, parts, validate, limits, options)))
+    found = _call(_core._open_path, _core._open_bytes, source, (format, parts, validate, limits, options))
+    if lazy and _is_bytes(source):
+        lazy = memoryview(source).readonly
+    return _opened(found, lazy)
 
 
 def loads(data: Any, format: str | None = None, **keywords: Any) -> Any:
-    """load() for bytes, or anything with the buffer protocol. Tensors share the memory where they can."""
+    """load() for bytes, or anything with the buffer protocol. Tensors share the memory where they can, and keep it.
+
+    Memory that may change (a bytearray) is not read lazily; tensors that share it follow its changes all the same.
+    """
     if not _is_bytes(data):
         raise TypeError(f"loads takes bytes, not {type(data).__name__}; load takes a path or a file object")
     return load(data, format, **keywords)

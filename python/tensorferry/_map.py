@@ -19,54 +19,86 @@ if TYPE_CHECKING:
 class TensorMap(MutableMapping[str, "Tensor"]):
     """A dict of tensors by name, in order. Values that are no tensors of ours (arrays, SciPy matrices, …) become ones when set.
 
+    One that load() gives reads a tensor from the source when it is first asked for; names, len and repr read none.
+
     metadata: text by key, of the whole map.
     tensor_metadata: text by key for each name that has any.
     format: the format it was read from, or None.
     """
 
-    __slots__ = ("_tensors", "metadata", "tensor_metadata", "format")
+    # _tensors: by name, the tensor, or its position in _listing where nobody has asked for it yet. None while it would hold
+    # what _listing holds, in the same order.
+    __slots__ = ("_tensors", "_listing", "metadata", "tensor_metadata", "format")
 
     def __init__(self, tensors: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), metadata: Mapping[str, str] | None = None):
-        self._tensors: dict[str, Tensor] = {}
+        self._tensors: dict[str, Tensor | int] | None = {}
+        self._listing: Any = None
         self.metadata: dict[str, str] = dict(metadata or {})
         self.tensor_metadata: dict[str, dict[str, str]] = {}
         self.format: str | None = None
         if isinstance(tensors, TensorMap):
+            self._tensors = None if tensors._tensors is None else dict(tensors._tensors)
+            self._listing = tensors._listing
             self.metadata = {**tensors.metadata, **self.metadata}
             self.tensor_metadata = {name: dict(texts) for name, texts in tensors.tensor_metadata.items()}
             self.format = tensors.format
+            return
         for name, value in tensors.items() if isinstance(tensors, Mapping) else tensors:
             self[name] = value
 
+    @classmethod
+    def _opened(cls, listing: Any, format: str, metadata: dict[str, str], texts: dict[str, dict[str, str]], lazy: bool) -> TensorMap:
+        self = cls.__new__(cls)
+        self._tensors, self._listing = None, listing
+        self.metadata, self.tensor_metadata, self.format = metadata, texts, format
+        if not lazy:
+            for position in range(len(listing)):
+                listing.at(position)
+        return self
+
+    def _own(self) -> dict[str, Any]:
+        """_tensors as a dict, for a change."""
+        if self._tensors is None:
+            self._tensors = self._listing.positions()
+        return self._tensors
+
     def __getitem__(self, name: str) -> Tensor:
-        try:
-            return self._tensors[name]
-        except KeyError:
-            known = ", ".join(repr(n) for n in list(self._tensors)[:8]) + (", …" if len(self._tensors) > 8 else "")
-            raise KeyError(f"no tensor is called {name!r}; there are {known or 'none'}") from None
+        if self._tensors is None:
+            found = self._listing.get(name)
+        else:
+            found = self._tensors.get(name)
+            if type(found) is int:
+                found = self._tensors[name] = self._listing.at(found)
+        if found is None:
+            names = list(self)
+            known = ", ".join(repr(n) for n in names[:8]) + (", …" if len(names) > 8 else "")
+            raise KeyError(f"no tensor is called {name!r}; there are {known or 'none'}")
+        return found
 
     def __setitem__(self, name: str, value: Any) -> None:
         if not isinstance(name, str):
             raise TypeError(f"a tensor's name is a str, not {type(name).__name__}")
-        self._tensors[name] = as_tensor(value)
+        self._own()[name] = as_tensor(value)
 
     def __delitem__(self, name: str) -> None:
-        del self._tensors[name]
+        del self._own()[name]
         self.tensor_metadata.pop(name, None)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._tensors
+        return name in (self._listing if self._tensors is None else self._tensors)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._tensors)
+        return iter(self._listing.names() if self._tensors is None else self._tensors)
 
     def __len__(self) -> int:
-        return len(self._tensors)
+        return len(self._listing if self._tensors is None else self._tensors)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TensorMap):
             return NotImplemented
-        return self._tensors == other._tensors and self.metadata == other.metadata and self.tensor_metadata == other.tensor_metadata
+        if len(self) != len(other) or self.metadata != other.metadata or self.tensor_metadata != other.tensor_metadata:
+            return False
+        return all(name in other for name in self) and all(self[name] == other[name] for name in self)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -75,8 +107,24 @@ class TensorMap(MutableMapping[str, "Tensor"]):
 
         return tensor_map(self)
 
+    def _glance(self, name: str) -> Any:
+        """The tensor where it is there, else (kind, dtype, shape, nnz) from the header."""
+        found = None if self._tensors is None else self._tensors[name]
+        return self._listing.facts(name) if found is None or type(found) is int else found
+
+    def copy(self) -> TensorMap:
+        """Another map of the same tensors, which are shared; what was not read is still not read."""
+        return type(self)(self)
+
+    __copy__ = copy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from ._pickle import restore_map
+
+        return restore_map, (list(self.items()), self.metadata, self.tensor_metadata, self.format)
+
     def _entries(self) -> list[tuple[str, Tensor, dict[str, str] | None]]:
-        return [(name, tensor, self.tensor_metadata.get(name)) for name, tensor in self._tensors.items()]
+        return [(name, tensor, self.tensor_metadata.get(name)) for name, tensor in self.items()]
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         """The tensors as the columns of an Arrow table, shared: pyarrow.table(map), polars.DataFrame(map)."""

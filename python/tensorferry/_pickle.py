@@ -29,6 +29,14 @@ def restore_ragged(parts: Any) -> _core.RaggedTensor:
     return _core.RaggedTensor._from_parts(list(parts))
 
 
+def restore_map(entries: Any, metadata: Any, tensor_metadata: Any, format: str | None) -> Any:
+    from ._map import TensorMap
+
+    out = TensorMap(entries, metadata)
+    out.tensor_metadata, out.format = dict(tensor_metadata), format
+    return out
+
+
 def reduce_tensor(x: Any, protocol: int) -> tuple[Any, ...]:
     if isinstance(x, _core.DenseTensor):
         dtype, shape, buffers = x._parts()

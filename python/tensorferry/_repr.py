@@ -90,11 +90,14 @@ def ragged(x) -> str:
 
 
 def summary(x) -> str:
-    """One line: kind, dtype, shape, entries."""
-    kind = type(x).__name__
-    if kind == "SparseTensor":
-        return f"{x.layout:<6} {str(x.dtype):<10} {_shape(x.shape)}  nnz={x.nnz:,}"
-    return f"{'dense' if kind == 'DenseTensor' else 'ragged':<6} {str(x.dtype):<10} {_shape(x.shape)}"
+    """One line: kind, dtype, shape, entries. x: a tensor, or these four facts of one that is not read yet."""
+    if isinstance(x, tuple):
+        kind, dtype, shape, nnz = x
+    else:
+        kind, dtype, shape, nnz = getattr(x, "layout", None), x.dtype, x.shape, getattr(x, "nnz", None)
+        kind = kind or ("dense" if type(x).__name__ == "DenseTensor" else "ragged")
+    count = f"  nnz={nnz:,}" if kind in ("coo", "csr", "csc") else ""
+    return f"{kind:<6} {str(dtype):<10} {_shape(shape)}{count}"
 
 
 def tensor_map(tensors) -> str:
@@ -104,7 +107,7 @@ def tensor_map(tensors) -> str:
     shown = names if len(names) <= 40 else names[:20] + [None] + names[-20:]
     lines = [head]
     for name in shown:
-        lines.append(f"  … {_count(len(names) - 40, 'more tensor')} …" if name is None else f"  {name or '(root)':<{width}}  {summary(tensors[name])}")
+        lines.append(f"  … {_count(len(names) - 40, 'more tensor')} …" if name is None else f"  {name or '(root)':<{width}}  {summary(tensors._glance(name))}")
     lines += [f"  metadata {key} = {text!r}" for key, text in tensors.metadata.items()]
     return "\n".join(lines)
 
