@@ -1,7 +1,5 @@
 #include "wire/json.h"
 
-#include <cmath>
-
 #include "wire/number.h"
 #include "wire/utf8.h"
 
@@ -274,19 +272,8 @@ namespace {
 
 template <class T>
 void append_any_float(std::string& out, T value) {
-  if (!std::isfinite(value)) {
-    out += std::isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity";
-    return;
-  }
-  char text[kNumberText + 2];
-  char* end = print_number(text, value);
-  bool plain = true;
-  for (const char* c = text; c != end; ++c) plain &= *c != '.' && *c != 'e';
-  if (plain) {
-    *end++ = '.';
-    *end++ = '0';
-  }
-  out.append(text, static_cast<size_t>(end - text));
+  char text[kNumberText];
+  out.append(text, static_cast<size_t>(print_json_number(text, value) - text));
 }
 
 template <class T>

@@ -1,33 +1,13 @@
+// The numbers that number.h leaves out: too many digits, words, nothing at all.
 #include "wire/number.h"
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <limits>
 #include <string_view>
 
-namespace ferry {
-namespace number {
+namespace ferry::number {
 namespace {
-
-using Wide128 = unsigned __int128;
-
-// value × 2^shift rounded to 53 bits, ties to even; `sticky` says that something not zero lies below the lowest bit.
-// Never near the edge of a double's range: value has at most 128 bits and shift is small.
-double round_to_double(Wide128 value, int shift, bool sticky) {
-  const auto high = static_cast<uint64_t>(value >> 64);
-  const int bits = 128 - (high != 0 ? std::countl_zero(high) : 64 + std::countl_zero(static_cast<uint64_t>(value)));
-  const int drop = bits - 53;
-  if (drop <= 0) {
-    // Nothing is dropped, and the callers make enough bits that nothing is sticky either.
-    return std::ldexp(static_cast<double>(static_cast<uint64_t>(value)), shift);
-  }
-  uint64_t kept = static_cast<uint64_t>(value >> drop);
-  const Wide128 rest = value & ((Wide128{1} << drop) - 1);
-  const Wide128 half = Wide128{1} << (drop - 1);
-  if (rest > half || (rest == half && (sticky || (kept & 1)))) ++kept;
-  return static_cast<double>(kept) * std::bit_cast<double>(static_cast<uint64_t>(1023 + drop + shift) << 52);
-}
 
 bool starts_with_ignoring_case(std::string_view text, std::string_view word) {
   return text.size() >= word.size() && std::equal(word.begin(), word.end(), text.begin(), [](char w, char c) { return w == (c | 0x20); });
@@ -51,30 +31,46 @@ const char* parse_word(const char* at, const char* end, bool negative, T& out) {
   return at + size;
 }
 
-// Infinity or zero for text that from_chars found out of range: the place of the first digit that counts decides.
-template <class T>
-T out_of_range(const char* at, const char* end) {
-  int64_t place = 0;  // of the first nonzero digit: 0 is the one before the point
-  bool found = false, point = false;
-  for (; at != end && (is_digit(*at) || *at == '.'); ++at) {
-    if (*at == '.') {
+// Text of any length: the first nineteen digits that count, and whether others follow.
+struct Long {
+  uint64_t digits = 0;
+  int64_t exponent = 0;
+  bool more = false;
+  const char* after = nullptr;  // null where there is no digit
+};
+
+Long scan_long(const char* at, const char* end) {
+  Long out;
+  int kept = 0;
+  bool any = false, point = false;
+  for (; at != end; ++at) {
+    if (*at == '.' && !point) {
       point = true;
-    } else if (found) {
-      place += point ? 0 : 1;
+      continue;
+    }
+    if (!is_digit(*at)) break;
+    any = true;
+    if (kept < 19) {
+      out.digits = out.digits * 10 + static_cast<uint64_t>(*at - '0');
+      kept += out.digits != 0;
+      out.exponent -= point;
     } else {
-      found = *at != '0';
-      if (point) --place;
+      out.more |= *at != '0';
+      out.exponent += !point;
     }
   }
+  if (!any) return out;
+  out.after = at;
+  if (at == end || (*at | 0x20) != 'e') return out;
+  ++at;
   bool down = false;
-  int64_t exponent = 0;
-  if (at != end) {
-    ++at;  // the e
-    if (at != end && (*at == '-' || *at == '+')) down = *at++ == '-';
-    for (; at != end && is_digit(*at); ++at) exponent = std::min<int64_t>(exponent * 10 + (*at - '0'), int64_t{1} << 50);
-  }
-  place += down ? -exponent : exponent;
-  return place > 0 ? std::numeric_limits<T>::infinity() : T{0};
+  if (at != end && (*at == '-' || *at == '+')) down = *at++ == '-';
+  if (at == end || !is_digit(*at)) return out;
+  int64_t power = 0;
+  for (; at != end && is_digit(*at); ++at) power = std::min<int64_t>(power * 10 + (*at - '0'), int64_t{1} << 50);
+  out.exponent += down ? -power : power;
+  out.after = at;
+  return out;
 }
 
 template <class T>
@@ -83,18 +79,18 @@ const char* parse_slowly(const char* at, const char* end, T& out) {
   if (at != end && (*at == '-' || *at == '+')) negative = *at++ == '-';
   if (at == end) return nullptr;
   if (!is_digit(*at) && *at != '.') return parse_word(at, end, negative, out);
-  T value = 0;
-  const auto [after, error] = std::from_chars(at, end, value);
-  if (error == std::errc::invalid_argument) return nullptr;
-  if (error == std::errc::result_out_of_range) value = out_of_range<T>(at, after);
+  const Long found = scan_long(at, end);
+  if (found.after == nullptr) return nullptr;
+  T value = 0, above = 0;
+  // The digits left out lie between nothing and one in the last place kept: decided where both round alike.
+  bool decided = round_decimal(found.digits, found.exponent, value);
+  if (decided && found.more) decided = round_decimal(found.digits + 1, found.exponent, above) && above == value;
+  if (!decided) {
+    // Within the range, or round_decimal() had known.
+    if (std::from_chars(at, found.after, value).ec != std::errc()) return nullptr;
+  }
   out = negative ? -value : value;
-  return after;
-}
-
-template <class T>
-char* print_float(char* at, T value) {
-  if (value != value) return std::copy_n("nan", 3, at);
-  return std::to_chars(at, at + kNumberText, value).ptr;
+  return found.after;
 }
 
 }  // namespace
@@ -108,22 +104,4 @@ const char* parse_long_integer(const char* at, const char* end, uint64_t& magnit
 const char* parse_any(const char* at, const char* end, double& out) { return parse_slowly(at, end, out); }
 const char* parse_any(const char* at, const char* end, float& out) { return parse_slowly(at, end, out); }
 
-double scale_exactly(uint64_t mantissa, int exponent) {
-  if (exponent >= 0) return round_to_double(Wide128{mantissa} * kPowersOfTen[static_cast<size_t>(exponent)], 0, false);
-  // The top bit of the dividend is moved to bit 127 by a shift, then the quotient by a number below 2^64 has at least 64 bits.
-  const uint64_t divisor = kPowersOfTen[static_cast<size_t>(-exponent)];
-  const int lift = std::countl_zero(mantissa);
-  const Wide128 dividend = Wide128{mantissa << lift} << 64;
-  const Wide128 quotient = dividend / divisor;
-  const bool sticky = quotient * divisor != dividend;
-  return round_to_double(quotient, -64 - lift, sticky);
-}
-
-}  // namespace number
-
-char* print_number(char* at, int64_t value) { return std::to_chars(at, at + kNumberText, value).ptr; }
-char* print_number(char* at, uint64_t value) { return std::to_chars(at, at + kNumberText, value).ptr; }
-char* print_number(char* at, double value) { return number::print_float(at, value); }
-char* print_number(char* at, float value) { return number::print_float(at, value); }
-
-}  // namespace ferry
+}  // namespace ferry::number

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "wire/decimal.h"
+
 namespace ferry {
 
 // parse_number(at, end, out): the longest number that starts at `at`; returns the byte after it, or null where no number
@@ -23,11 +25,14 @@ inline const char* parse_number(const char* at, const char* end, float& out);
 
 // print_number(at, value): the shortest text that parse_number gives back bit for bit (NaNs are one: "nan"; "inf", "-inf").
 // Returns the byte after it; at most kNumberText bytes are written.
-inline constexpr size_t kNumberText = 32;
+inline constexpr size_t kNumberText = 48;
 char* print_number(char* at, int64_t value);
 char* print_number(char* at, uint64_t value);
 char* print_number(char* at, double value);
 char* print_number(char* at, float value);
+// As JSON has it: "1.0" for "1", and NaN, Infinity, -Infinity.
+char* print_json_number(char* at, double value);
+char* print_json_number(char* at, float value);
 
 // ---- Digits, eight at a time
 
@@ -95,10 +100,6 @@ const char* parse_long_integer(const char* at, const char* end, uint64_t& magnit
 const char* parse_any(const char* at, const char* end, double& out);
 const char* parse_any(const char* at, const char* end, float& out);
 
-// mantissa × 10^exponent, correctly rounded, for 0 < mantissa < 2^64 and |exponent| <= 19: the product or the quotient is
-// made exactly in 128 bits and rounded once.
-double scale_exactly(uint64_t mantissa, int exponent);
-
 }  // namespace number
 
 // ---- Integers
@@ -139,64 +140,83 @@ inline const char* parse_number(const char* at, const char* end, int64_t& out) {
 
 // ---- Floats
 
-inline const char* parse_number(const char* at, const char* end, double& out) {
-  const char* const start = at;
-  bool negative = false;
-  if (at != end && (*at == '-' || *at == '+')) negative = *at++ == '-';
-  uint64_t mantissa = 0;
-  unsigned digits = 0;
-  int64_t exponent = 0;
-  at = number::take_digits(at, end, mantissa, digits);
+namespace number {
+
+// Sign, digits and power of ten of the number at `at`.
+struct Scanned {
+  const char* after;  // null where the digits are none, or more than 64 bits hold
+  uint64_t digits;
+  int64_t exponent;
+  bool negative;
+};
+inline Scanned scan(const char* at, const char* end) {
+  Scanned out{nullptr, 0, 0, false};
+  if (at != end && (*at == '-' || *at == '+')) out.negative = *at++ == '-';
+  unsigned count = 0;
+  at = take_digits(at, end, out.digits, count);
   if (at != end && *at == '.') {
-    const unsigned whole = digits;
-    at = number::take_digits(at + 1, end, mantissa, digits);
-    exponent = -static_cast<int64_t>(digits - whole);
+    const unsigned whole = count;
+    at = take_digits(at + 1, end, out.digits, count);
+    out.exponent = -static_cast<int64_t>(count - whole);
   }
-  if (digits == 0 || digits > 19) [[unlikely]]
-    return number::parse_any(start, end, out);
+  if (count == 0 || count > 19) [[unlikely]]
+    return out;
   if (at != end && (*at | 0x20) == 'e') {
     const char* power = at + 1;
     bool down = false;
     if (power != end && (*power == '-' || *power == '+')) down = *power++ == '-';
     uint64_t value = 0;
-    unsigned count = 0;
-    power = number::take_digits(power, end, value, count);
-    if (count > 4) [[unlikely]]
-      return number::parse_any(start, end, out);
-    if (count > 0) {
-      exponent += down ? -static_cast<int64_t>(value) : static_cast<int64_t>(value);
+    unsigned digits = 0;
+    power = take_digits(power, end, value, digits);
+    if (digits > 9) [[unlikely]]
+      return out;
+    if (digits > 0) {
+      out.exponent += down ? -static_cast<int64_t>(value) : static_cast<int64_t>(value);
       at = power;
     }
   }
-  double value;
-  if (mantissa <= uint64_t{1} << 53 && exponent >= -22 && exponent <= 22) {
-    // Both factors are exact, so one operation rounds once.
-    value = static_cast<double>(mantissa);
-    value = exponent < 0 ? value / number::kExactPowersOfTen[static_cast<size_t>(-exponent)]
-                         : value * number::kExactPowersOfTen[static_cast<size_t>(exponent)];
-  } else if (mantissa == 0) {
-    value = 0;
-  } else if (exponent >= -19 && exponent <= 19) {
-    value = number::scale_exactly(mantissa, static_cast<int>(exponent));
-  } else {
-    return number::parse_any(start, end, out);
-  }
-  out = negative ? -value : value;
-  return at;
+  out.after = at;
+  return out;
 }
 
-inline const char* parse_number(const char* at, const char* end, float& out) {
-  double wide;
-  const char* after = parse_number(at, end, wide);
-  if (after == nullptr) return nullptr;
-  // Rounding twice goes wrong only where the double lies exactly between two floats, and below the normal floats.
-  const uint64_t magnitude = std::bit_cast<uint64_t>(wide) << 1;
-  const bool between = (magnitude & 0x3fffffff) == 0x20000000;
-  const bool tiny = magnitude != 0 && magnitude < (std::bit_cast<uint64_t>(0x1p-126) << 1);
-  if (between || tiny) [[unlikely]]
-    return number::parse_any(at, end, out);
-  out = static_cast<float>(wide);
-  return after;
+// digits × 10^exponent, where both factors are exact in a double: then one operation rounds once.
+inline bool is_exact(uint64_t digits, int64_t exponent) { return digits <= uint64_t{1} << 53 && exponent >= -22 && exponent <= 22; }
+inline double exact_product(uint64_t digits, int64_t exponent) {
+  const auto value = static_cast<double>(digits);
+  return exponent < 0 ? value / kExactPowersOfTen[static_cast<size_t>(-exponent)]
+                      : value * kExactPowersOfTen[static_cast<size_t>(exponent)];
 }
+inline bool round_exact(uint64_t digits, int64_t exponent, double& out) {
+  out = exact_product(digits, exponent);
+  return true;
+}
+// Rounding twice goes wrong only where the double lies exactly between two floats, and below the normal floats: false there.
+inline bool round_exact(uint64_t digits, int64_t exponent, float& out) {
+  const double wide = exact_product(digits, exponent);
+  const auto bits = std::bit_cast<uint64_t>(wide);
+  if ((bits & 0x1fffffff) == 0x10000000 || (wide < 0x1p-126 && digits != 0)) [[unlikely]]
+    return false;
+  out = static_cast<float>(wide);
+  return true;
+}
+
+template <class T>
+inline const char* parse_float(const char* at, const char* end, T& out) {
+  const Scanned scanned = scan(at, end);
+  T value;
+  if (scanned.after == nullptr) [[unlikely]]
+    return parse_any(at, end, out);
+  if (!is_exact(scanned.digits, scanned.exponent) || !round_exact(scanned.digits, scanned.exponent, value)) {
+    if (!round_decimal(scanned.digits, scanned.exponent, value)) [[unlikely]]
+      return parse_any(at, end, out);
+  }
+  out = scanned.negative ? -value : value;
+  return scanned.after;
+}
+
+}  // namespace number
+
+inline const char* parse_number(const char* at, const char* end, double& out) { return number::parse_float(at, end, out); }
+inline const char* parse_number(const char* at, const char* end, float& out) { return number::parse_float(at, end, out); }
 
 }  // namespace ferry

@@ -1,5 +1,6 @@
 #include "wire/number.h"
 
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <random>
@@ -8,6 +9,7 @@
 
 #include "ferry/status.h"
 #include "gtest/gtest.h"
+#include "wire/float_layout.h"
 
 namespace ferry {
 namespace {
@@ -133,17 +135,21 @@ TEST(ParseFloatTest, RoundsToNearestWhereItIsHard) {
   }
 }
 
+// FERRY_CASES multiplies the random cases: 100 makes tens of millions of them.
+int cases(int usual) {
+  const char* times = std::getenv("FERRY_CASES");
+  return times == nullptr ? usual : usual * std::atoi(times);
+}
+
 TEST(ParseFloatTest, AgreesWithTheLibraryOnRandomText) {
   std::mt19937_64 random(7);
-  char buffer[64];
-  for (int i = 0; i < 200'000; ++i) {
-    const uint64_t mantissa = random() >> (random() % 64);
-    const int exponent = static_cast<int>(random() % 70) - 40;
-    const int size = std::snprintf(buffer, sizeof buffer, "%llu", static_cast<unsigned long long>(mantissa));
-    std::string text(buffer, static_cast<size_t>(size));
+  for (int i = 0; i < cases(100'000); ++i) {
+    const int range = random() % 2 ? 30 : 350;
+    std::string text = concat(random() >> (random() % 64));
+    if (random() % 8 == 0) text += concat(random());
     if (random() % 2) text.insert(text.begin() + static_cast<int64_t>(random() % (text.size() + 1)), '.');
-    if (random() % 2) text += concat('e', exponent);
-    if (text[0] == 'e' || text == ".") continue;
+    if (random() % 2) text += concat('e', static_cast<int>(random() % static_cast<unsigned>(2 * range)) - range);
+    if (text[0] == 'e' || text == "." || text.starts_with(".e")) continue;
     if (random() % 3 == 0) text = concat('-', text);
     expect_same_as_library<double>(text);
     expect_same_as_library<float>(text);
@@ -151,11 +157,39 @@ TEST(ParseFloatTest, AgreesWithTheLibraryOnRandomText) {
   }
 }
 
+// All digits of the point half way between two floats, then a little less and a little more.
+template <class T, class Wide>
+void expect_ties_round_to_even(int count, const char* format) {
+  using Bits = typename number::FloatLayout<T>::Bits;
+  std::mt19937_64 random(13);
+  std::vector<char> buffer(1500);
+  for (int i = 0; i < count; ++i) {
+    const auto bits = static_cast<Bits>(random()) & static_cast<Bits>(~Bits{0} >> 1);
+    const T below = std::bit_cast<T>(bits), above = std::bit_cast<T>(bits + 1);
+    if (!std::isfinite(below) || !std::isfinite(above)) continue;
+    const Wide middle = (static_cast<Wide>(below) + static_cast<Wide>(above)) / 2;
+    std::string text(buffer.data(), static_cast<size_t>(std::snprintf(buffer.data(), buffer.size(), format, middle)));
+    const size_t end = std::min(text.find('e'), text.size());
+    expect_same_as_library<T>(text);
+    if (text.find('.') != std::string::npos) expect_same_as_library<T>(std::string(text).insert(end, "00000000000000000000000000001"));
+    size_t last = end - 1;
+    while (text[last] == '0' || text[last] == '.') --last;
+    --text[last];
+    expect_same_as_library<T>(text);
+    if (testing::Test::HasFailure()) break;
+  }
+}
+
+TEST(ParseFloatTest, RoundsTiesToEven) {
+  expect_ties_round_to_even<float, double>(cases(20'000), "%.160g");
+  expect_ties_round_to_even<double, long double>(cases(1'000), "%.1100Lg");
+}
+
 template <class T, class Bits>
 void expect_round_trips() {
   std::mt19937_64 random(11);
   char buffer[kNumberText];
-  for (int i = 0; i < 100'000; ++i) {
+  for (int i = 0; i < cases(100'000); ++i) {
     const T value = std::bit_cast<T>(static_cast<Bits>(random()));
     char* end = print_number(buffer, value);
     ASSERT_LE(static_cast<size_t>(end - buffer), kNumberText);
@@ -174,6 +208,56 @@ TEST(PrintNumberTest, EveryValueComesBackBitForBit) {
   expect_round_trips<float, uint32_t>();
   expect_round_trips<int64_t, uint64_t>();
   expect_round_trips<uint64_t, uint64_t>();
+}
+
+// Values of all sizes, and such as people write.
+template <class T>
+T some_value(std::mt19937_64& random) {
+  using Bits = typename number::FloatLayout<T>::Bits;
+  switch (random() % 5) {
+    case 0: return std::bit_cast<T>(static_cast<Bits>(random()));
+    case 1: return static_cast<T>(static_cast<double>(static_cast<int64_t>(random())) / static_cast<double>(uint64_t{1} << random() % 64));
+    case 2: return static_cast<T>(static_cast<int64_t>(random()) >> random() % 64);
+    case 3: return static_cast<T>(std::ldexp(1.0, static_cast<int>(random() % 300) - 150));
+    default: return static_cast<T>(static_cast<double>(random() % 1'000'000) / std::pow(10.0, static_cast<double>(random() % 12)));
+  }
+}
+
+template <class T>
+void expect_printed_as_by_library() {
+  std::mt19937_64 random(17);
+  char ours[kNumberText], json[kNumberText], theirs[2 * kNumberText];
+  for (int i = 0; i < cases(200'000); ++i) {
+    const T value = some_value<T>(random);
+    if (!std::isfinite(value)) continue;
+    std::string expected(theirs, std::to_chars(theirs, theirs + sizeof(theirs), value).ptr);
+    ASSERT_EQ(std::string(ours, print_number(ours, value)), expected);
+    if (expected.find_first_of(".e") == std::string::npos) expected += ".0";
+    ASSERT_EQ(std::string(json, print_json_number(json, value)), expected);
+  }
+}
+
+TEST(PrintNumberTest, FloatsAreWrittenAsTheStandardSays) {
+  expect_printed_as_by_library<double>();
+  expect_printed_as_by_library<float>();
+}
+
+TEST(PrintNumberTest, JsonShowsAFloatToBeOne) {
+  const auto json = [](auto value) {
+    char out[kNumberText];
+    return std::string(out, print_json_number(out, value));
+  };
+  EXPECT_EQ(json(0.0f), "0.0");
+  EXPECT_EQ(json(-0.0), "-0.0");
+  EXPECT_EQ(json(100.0f), "100.0");
+  EXPECT_EQ(json(1e20f), "1e+20");
+  EXPECT_EQ(json(1e-5), "1e-05");
+  EXPECT_EQ(json(123456789012.0f), "123456790528.0");
+  EXPECT_EQ(json(std::nanf("")), "NaN");
+  EXPECT_EQ(json(HUGE_VALF), "Infinity");
+  EXPECT_EQ(json(-HUGE_VAL), "-Infinity");
+  EXPECT_EQ(json(5e-324), "5e-324");
+  EXPECT_EQ(json(1.7976931348623157e308), "1.7976931348623157e+308");
 }
 
 }  // namespace
