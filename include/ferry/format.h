@@ -108,18 +108,31 @@ struct Format {
   // Headers are read here; null: not offered.
   Result<std::unique_ptr<TensorReader>> (*open)(std::shared_ptr<const ByteSource> source, const ReadOptions& options);
   Status (*write)(const TensorMap& tensors, ByteSink& sink, const WriteOptions& options);
+  // The same for what is a folder of files; null: never a folder.
+  Sniff (*sniff_folder)(const Folder& folder) = nullptr;
+  Result<std::unique_ptr<TensorReader>> (*open_folder)(std::shared_ptr<const Folder> folder, const ReadOptions& options) = nullptr;
+};
+
+// What a path names: bytes, or a folder of them. One of the two is set.
+struct Place {
+  std::shared_ptr<const ByteSource> source;
+  std::shared_ptr<const Folder> folder;
 };
 
 std::span<const Format* const> all_formats();
 const Format* find_format(std::string_view id);
-// By magic where there is one, else by extension, else by grammar. The error lists what was tried.
+Result<Place> find_place(const std::string& path, const Limits& limits = {});
+// By magic where there is one, else by extension, else by grammar; a folder by what lies in it.
 Result<const Format*> detect_format(const ByteSource& source);
+Result<const Format*> detect_format(const Place& place);
 Result<const Format*> format_for_output(std::string_view path);
 
 // ---- The three steps in one call each. `format` null: detected.
 
 Result<std::unique_ptr<TensorReader>> open_tensors(const std::string& path, const Format* format = nullptr,
                                                    const ReadOptions& options = {});
+Result<std::unique_ptr<TensorReader>> open_tensors(const Place& place, const Format* format = nullptr, const ReadOptions& options = {});
+Result<TensorMap> read_tensors(const TensorReader& reader);
 Result<TensorMap> read_tensors(std::shared_ptr<const ByteSource> source, const Format* format = nullptr, const ReadOptions& options = {});
 Result<TensorMap> load(const std::string& path, const Format* format = nullptr, const ReadOptions& options = {});
 Status save(const TensorMap& tensors, const std::string& path, const Format* format = nullptr, const WriteOptions& options = {});

@@ -7,12 +7,15 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ferry/buffer.h"
 #include "ferry/limits.h"
 #include "ferry/status.h"
 
 namespace ferry {
+
+class Folder;
 
 // Random access to bytes of known size. Thread-safe: reading changes nothing.
 class ByteSource {
@@ -22,8 +25,22 @@ class ByteSource {
   virtual Status read_at(uint64_t offset, std::span<std::byte> out) const = 0;  // all of it, or data_loss where the source ends
   // Shares the source's own memory where it has the bytes in memory (mapped file, buffer), else reads them into a new block.
   virtual Result<Buffer> view(uint64_t offset, uint64_t size) const = 0;
-  virtual bool in_memory() const = 0;         // view() copies nothing
-  virtual std::string_view name() const = 0;  // for messages: the path as it was given, "-" for stdin
+  virtual bool in_memory() const = 0;                                       // view() copies nothing
+  virtual std::string_view name() const = 0;                                // for messages: the path as it was given, "-" for stdin
+  virtual std::shared_ptr<const Folder> folder() const { return nullptr; }  // where it lies; null for pipes and memory
+};
+
+// Named bytes that lie together: a directory, the members of a zip archive. Thread-safe: reading changes nothing.
+// Names are relative, their parts joined by '/'; one that would leave the folder is refused, whoever wrote it. A symbolic
+// link is followed: it is the owner of the disk who made it.
+class Folder {
+ public:
+  virtual ~Folder() = default;
+  virtual Result<std::shared_ptr<const ByteSource>> open(std::string_view name) const = 0;  // not_found where there is none
+  virtual bool has(std::string_view name) const = 0;                                        // a file, not a folder
+  // What lies directly in `folder`, sorted; folders end in '/'. "" is this one.
+  virtual Result<std::vector<std::string>> list(std::string_view folder = "") const = 0;
+  virtual std::string_view name() const = 0;  // for messages
 };
 
 // Bytes in order, once: a pipe, a decompressor.
@@ -59,6 +76,17 @@ std::shared_ptr<const ByteSource> memory_source(Buffer data, std::string name = 
 Result<std::shared_ptr<const ByteSource>> sub_source(std::shared_ptr<const ByteSource> source, uint64_t offset, uint64_t size,
                                                      std::string name);
 Result<Buffer> read_all(ByteStream& stream, const Limits& limits);
+
+// ---- Folders
+
+bool is_folder(const std::string& path);
+std::shared_ptr<const Folder> directory(std::string path, const Limits& limits = {});
+Result<std::shared_ptr<const Folder>> zip_folder(std::shared_ptr<const ByteSource> source, const Limits& limits = {});
+// The part of another that lies below `prefix`.
+std::shared_ptr<const Folder> sub_folder(std::shared_ptr<const Folder> folder, std::string_view prefix);
+// Fails for a name that is absolute, empty or has a part "", "." or "..".
+Status check_relative(std::string_view name);
+
 // The path without a compression suffix: what formats look at.
 std::string_view uncompressed_name(std::string_view path);
 

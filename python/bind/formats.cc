@@ -71,37 +71,35 @@ ReadOptions read_options(nb::handle parts, nb::handle validate, nb::handle limit
 
 struct Opened {
   const Format* format;
-  std::shared_ptr<const ByteSource> source;
+  Place place;
   std::string path;
 };
 
 Opened open_path(nb::handle path, nb::handle format, const ReadOptions& options) {
-  Opened out{format_named(format), nullptr, path_text(path)};
-  OpenOptions open;
-  open.limits = options.limits;
-  out.source = unwrap(unlocked([&] { return open_source(out.path, open); }), out.path);
+  Opened out{format_named(format), {}, path_text(path)};
+  out.place = unwrap(unlocked([&] { return find_place(out.path, options.limits); }), out.path);
   return out;
 }
 
 // Any object with the buffer protocol; its memory is shared and kept.
 Opened open_bytes(nb::handle bytes, nb::handle name, nb::handle format, const ReadOptions& options) {
-  Opened out{format_named(format), nullptr, name.is_none() ? std::string() : text_of(name)};
+  Opened out{format_named(format), {}, name.is_none() ? std::string() : text_of(name)};
   nb::object view = nb::steal(PyMemoryView_FromObject(bytes.ptr()));
   if (!view.is_valid()) throw nb::python_error();
   const Py_buffer* buffer = PyMemoryView_GET_BUFFER(view.ptr());
   if (PyBuffer_IsContiguous(buffer, 'C') == 0) throw nb::type_error("the bytes to read do not lie one after another");
   const Buffer data = Buffer::adopt(buffer->buf, static_cast<size_t>(buffer->len), python_owner(view));
-  out.source = memory_source(data, out.path.empty() ? "<memory>" : out.path);
+  out.place.source = memory_source(data, out.path.empty() ? "<memory>" : out.path);
   const Compression compression = sniff_compression(data.bytes().first(std::min<size_t>(data.size(), 16)));
   if (compression != Compression::none) {
-    const Buffer expanded = unwrap(unlocked([&] { return decompress_all(out.source, compression, options.limits); }), out.path);
-    out.source = memory_source(expanded, std::string(uncompressed_name(out.source->name())));
+    const Buffer expanded = unwrap(unlocked([&] { return decompress_all(out.place.source, compression, options.limits); }), out.path);
+    out.place.source = memory_source(expanded, std::string(uncompressed_name(out.place.source->name())));
   }
   return out;
 }
 
 void find_out_format(Opened& opened, ReadOptions& options, nb::handle keywords) {
-  if (opened.format == nullptr) opened.format = unwrap(unlocked([&] { return detect_format(*opened.source); }), opened.path);
+  if (opened.format == nullptr) opened.format = unwrap(unlocked([&] { return detect_format(opened.place); }), opened.path);
   options.format = options_for(*opened.format, keywords);
 }
 
@@ -109,10 +107,9 @@ void find_out_format(Opened& opened, ReadOptions& options, nb::handle keywords) 
 nb::tuple open_all(Opened opened, ReadOptions options, nb::handle keywords) {
   find_out_format(opened, options, keywords);
   const Format& format = *opened.format;
-  if (format.open == nullptr) throw StatusError(unsupported(concat(format.id, " is write only")), opened.path);
   auto threads = pool();
   options.pool = threads.get();
-  auto reader = unwrap(unlocked([&] { return format.open(std::move(opened.source), options); }), opened.path);
+  auto reader = unwrap(unlocked([&] { return open_tensors(opened.place, &format, options); }), opened.path);
   auto listing = std::make_unique<Listing>(std::move(threads), std::move(reader), opened.path);
   check(listing->index(), opened.path);
   nb::dict texts;
@@ -128,8 +125,7 @@ nb::tuple list_all(Opened opened, ReadOptions options, nb::handle keywords) {
   find_out_format(opened, options, keywords);
   const auto threads = pool();
   options.pool = threads.get();
-  if (opened.format->open == nullptr) throw StatusError(unsupported(concat(opened.format->id, " is write only")), opened.path);
-  const auto reader = unwrap(unlocked([&] { return opened.format->open(opened.source, options); }), opened.path);
+  const auto reader = unwrap(unlocked([&] { return open_tensors(opened.place, opened.format, options); }), opened.path);
   nb::list infos;
   for (const TensorInfo& info : reader->tensors()) {
     infos.append(nb::make_tuple(name_object(info.name), word(kind_name(info.kind)), dtype_object(info.dtype), shape_tuple(info.shape),

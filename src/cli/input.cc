@@ -182,18 +182,15 @@ std::optional<Input> open_input(Context& context, const Arguments& arguments, st
     for (std::string_view array : split(assignment->second, ',')) arrays.emplace_back(array);
     options.parts.explicit_groups.emplace_back(std::string(assignment->first == "(root)" ? "" : assignment->first), std::move(arrays));
   }
-  OpenOptions open;
-  open.limits = context.limits;
   Progress progress(context, "reading");
-  auto source = open_source(input.path, open);
-  if (!source.ok()) return failed(source.status());
-  input.source = *std::move(source);
+  auto place = find_place(input.path, context.limits);
+  if (!place.ok()) return failed(place.status());
+  input.place = *std::move(place);
   if (input.format == nullptr) {
-    auto format = detect_format(*input.source);
+    auto format = detect_format(input.place);
     if (!format.ok()) return failed(format.status());
     input.format = *format;
   }
-  if (input.format->open == nullptr) return failed(unsupported(concat(input.format->id, " is write only")));
   auto format_options = options_for(context, arguments, Side::in, input.format, out);
   if (!format_options) return std::nullopt;
   options.format = *std::move(format_options);
@@ -205,8 +202,8 @@ std::optional<Input> open_input(Context& context, const Arguments& arguments, st
   if (const auto rule = arguments.get("coalesce")) let_pass("duplicates", *rule);
   if (arguments.has("sort") || arguments.has("coalesce")) let_pass("order", "any");
   constexpr uint64_t kWorthThreads = uint64_t{1} << 20;
-  if (input.source->size() >= kWorthThreads) options.pool = context.pool();
-  auto reader = input.format->open(input.source, options);
+  if (input.place.folder != nullptr || input.file_bytes() >= kWorthThreads) options.pool = context.pool();
+  auto reader = open_tensors(input.place, input.format, options);
   if (!reader.ok()) return failed(reader.status());
   input.reader = *std::move(reader);
   return input;

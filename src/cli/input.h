@@ -30,10 +30,11 @@ std::span<const LimitRow> limit_rows();
 struct Input {
   std::string path;
   const Format* format = nullptr;
-  std::shared_ptr<const ByteSource> source;
+  Place place;
   std::unique_ptr<TensorReader> reader;
 
   std::span<const TensorInfo> tensors() const { return reader->tensors(); }
+  uint64_t file_bytes() const { return place.source == nullptr ? 0 : place.source->size(); }
   // Position by name; "(root)" is the nameless tensor too. Prints what is wrong, near misses included.
   std::optional<size_t> find(Context& context, std::string_view name) const;
 };

@@ -14,7 +14,7 @@ constexpr Option kOptions[] = {
 void print_json(Context& context, const Input& input) {
   JsonText json(context.out);
   json.begin_object().member("schema", 1).member("path", std::string_view(input.path)).member("format", input.format->id);
-  json.member("file_bytes", input.source->size());
+  json.member("file_bytes", input.file_bytes());
   json.key("metadata").metadata(input.reader->metadata());
   json.key("tensors").begin_list();
   for (const TensorInfo& info : input.tensors()) {
@@ -39,7 +39,7 @@ void print_json(Context& context, const Input& input) {
 void print_table(Context& context, const Input& input) {
   Printer& out = context.out;
   out.print(printable(input.path), ": ", input.format->id, ", ", counted(input.tensors().size(), "tensor"), ", ",
-            human_bytes(input.source->size()), "\n");
+            human_bytes(input.file_bytes()), "\n");
   for (const auto& [key, value] : input.reader->metadata()) out.print("  ", printable(key), ": ", printable(value), "\n");
   if (input.tensors().empty()) return;
   Table table({"NAME", "KIND", "DTYPE", "SHAPE", ">NNZ", ">BYTES", ">OFFSET", "READ", "METADATA"});

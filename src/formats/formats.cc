@@ -169,38 +169,65 @@ Result<const Format*> format_for_output(std::string_view path) {
   return format;
 }
 
-Result<std::unique_ptr<TensorReader>> open_tensors(const std::string& path, const Format* format, const ReadOptions& options) {
+Result<Place> find_place(const std::string& path, const Limits& limits) {
+  if (path != "-" && is_folder(path)) return Place{nullptr, directory(path, limits)};
   OpenOptions open;
-  open.limits = options.limits;
+  open.limits = limits;
   FERRY_ASSIGN_OR_RETURN(auto source, open_source(path, open));
-  if (format == nullptr) {
-    FERRY_ASSIGN_OR_RETURN(format, detect_format(*source));
-  }
-  if (format->open == nullptr) return unsupported(concat(format->id, " is write only"));
-  return format->open(std::move(source), options);
+  return Place{std::move(source), nullptr};
 }
 
-Result<TensorMap> read_tensors(std::shared_ptr<const ByteSource> source, const Format* format, const ReadOptions& options) {
-  if (format == nullptr) {
-    FERRY_ASSIGN_OR_RETURN(format, detect_format(*source));
+Result<const Format*> detect_format(const Place& place) {
+  if (place.source != nullptr) return detect_format(*place.source);
+  const Format* best = nullptr;
+  Sniff sure = Sniff::no;
+  for (const Format* format : all_formats()) {
+    const Sniff sniff = format->sniff_folder == nullptr ? Sniff::no : format->sniff_folder(*place.folder);
+    if (sniff <= sure) continue;
+    sure = sniff;
+    best = format;
   }
-  if (format->open == nullptr) return unsupported(concat(format->id, " is write only"));
-  FERRY_ASSIGN_OR_RETURN(const auto reader, format->open(std::move(source), options));
+  if (best != nullptr) return best;
+  return unsupported("is a folder in which no format is recognised; give a file, or name the format with --from");
+}
+
+Result<std::unique_ptr<TensorReader>> open_tensors(const Place& place, const Format* format, const ReadOptions& options) {
+  if (format == nullptr) {
+    FERRY_ASSIGN_OR_RETURN(format, detect_format(place));
+  }
+  if (place.source != nullptr) {
+    if (format->open != nullptr) return format->open(place.source, options);
+    if (format->open_folder != nullptr) return unsupported(concat(format->id, " is a folder of files, and this is a file"));
+    return unsupported(concat(format->id, " is write only"));
+  }
+  if (format->open_folder == nullptr) return unsupported(concat(format->id, " is a file, and this is a folder"));
+  return format->open_folder(place.folder, options);
+}
+
+Result<std::unique_ptr<TensorReader>> open_tensors(const std::string& path, const Format* format, const ReadOptions& options) {
+  FERRY_ASSIGN_OR_RETURN(const Place place, find_place(path, options.limits));
+  return open_tensors(place, format, options);
+}
+
+Result<TensorMap> read_tensors(const TensorReader& reader) {
   TensorMap out;
-  out.metadata = reader->metadata();
-  for (size_t i = 0; i < reader->tensors().size(); ++i) {
-    const TensorInfo& info = reader->tensors()[i];
-    FERRY_ASSIGN_OR_RETURN(Tensor tensor, reader->read(i));
+  out.metadata = reader.metadata();
+  for (size_t i = 0; i < reader.tensors().size(); ++i) {
+    const TensorInfo& info = reader.tensors()[i];
+    FERRY_ASSIGN_OR_RETURN(Tensor tensor, reader.read(i));
     FERRY_RETURN_IF_ERROR(out.add(info.name, std::move(tensor), info.metadata));
   }
   return out;
 }
 
+Result<TensorMap> read_tensors(std::shared_ptr<const ByteSource> source, const Format* format, const ReadOptions& options) {
+  FERRY_ASSIGN_OR_RETURN(const auto reader, open_tensors(Place{std::move(source), nullptr}, format, options));
+  return read_tensors(*reader);
+}
+
 Result<TensorMap> load(const std::string& path, const Format* format, const ReadOptions& options) {
-  OpenOptions open;
-  open.limits = options.limits;
-  FERRY_ASSIGN_OR_RETURN(auto source, open_source(path, open));
-  return read_tensors(std::move(source), format, options);
+  FERRY_ASSIGN_OR_RETURN(const auto reader, open_tensors(path, format, options));
+  return read_tensors(*reader);
 }
 
 Status save(const TensorMap& tensors, const std::string& path, const Format* format, const WriteOptions& options) {

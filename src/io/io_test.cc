@@ -8,6 +8,7 @@
 #include <random>
 
 #include "ferry/io.h"
+#include "io/zip.h"
 
 namespace ferry {
 namespace {
@@ -133,6 +134,63 @@ TEST_F(Io, ViewsOutliveTheSource) {
     EXPECT_EQ((*source)->view(6, 6).status().offset(), 6u);
   }
   EXPECT_EQ(view.text(), "world");
+}
+
+TEST_F(Io, AFileKnowsItsFolder) {
+  spit(path("a"), "one");
+  spit(path("b"), "two");
+  auto source = open_source(path("a"));
+  ASSERT_TRUE(source.ok());
+  const auto folder = (*source)->folder();
+  ASSERT_NE(folder, nullptr);
+  EXPECT_TRUE(folder->has("b"));
+  auto other = folder->open("b");
+  ASSERT_TRUE(other.ok()) << other.status().to_string();
+  EXPECT_EQ((*other)->size(), 3u);
+  EXPECT_EQ(folder->open("c").status().code(), StatusCode::not_found);
+  EXPECT_EQ(memory_source(Buffer())->folder(), nullptr);
+}
+
+TEST_F(Io, ANameThatLeavesTheFolderIsRefused) {
+  spit(path("secret"), "x");
+  std::filesystem::create_directory(path("inner"));
+  const auto folder = directory(path("inner"));
+  for (const std::string& name : {std::string("../secret"), std::string("a/../../secret"), path("secret"), std::string(), std::string("."),
+                                  std::string("a//b"), std::string("a/")}) {
+    EXPECT_EQ(folder->open(name).status().code(), StatusCode::invalid_argument) << name;
+    EXPECT_FALSE(folder->has(name)) << name;
+  }
+}
+
+TEST_F(Io, FoldersListWhatLiesInThem) {
+  std::filesystem::create_directories(path("f/sub/deep"));
+  spit(path("f/b"), "");
+  spit(path("f/sub/x"), "12");
+  const auto folder = directory(path("f"));
+  EXPECT_EQ(folder->list().value(), (std::vector<std::string>{"b", "sub/"}));
+  EXPECT_EQ(folder->list("sub").value(), (std::vector<std::string>{"deep/", "x"}));
+  EXPECT_EQ(folder->list("none").status().code(), StatusCode::not_found);
+  EXPECT_EQ(sub_folder(folder, "sub")->open("x").value()->size(), 2u);
+}
+
+TEST_F(Io, APipeInAFolderIsNotWaitedFor) {
+  ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
+  EXPECT_FALSE(directory(folder_)->open("pipe").ok());
+}
+
+TEST_F(Io, AnArchiveIsAFolder) {
+  std::string bytes;
+  const auto sink = memory_sink(bytes);
+  ZipWriter zip(*sink);
+  for (const char* name : {"top", "d/one", "d/two", "d.x", "../evil"}) ASSERT_TRUE(zip.add(name, std::as_bytes(std::span("abc", 3))).ok());
+  ASSERT_TRUE(zip.finish().ok());
+  const auto folder = zip_folder(memory_source(Buffer::borrow(bytes.data(), bytes.size()), "z.zip"));
+  ASSERT_TRUE(folder.ok()) << folder.status().to_string();
+  EXPECT_EQ((*folder)->list().value(), (std::vector<std::string>{"d.x", "d/", "top"}));
+  EXPECT_EQ((*folder)->list("d").value(), (std::vector<std::string>{"one", "two"}));
+  EXPECT_EQ((*folder)->open("d/one").value()->name(), "z.zip!d/one");
+  EXPECT_EQ((*folder)->open("../evil").status().code(), StatusCode::invalid_argument);
+  EXPECT_EQ((*folder)->open("d").status().code(), StatusCode::not_found);
 }
 
 }  // namespace

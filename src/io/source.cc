@@ -22,6 +22,11 @@ Status past_the_end(uint64_t offset, uint64_t size, uint64_t end) {
   return data_loss_at(offset, concat(size, " bytes are wanted here, the source ends at byte ", end));
 }
 
+std::shared_ptr<const Folder> folder_of_file(std::string_view path, const Limits& limits) {
+  const size_t slash = path.rfind('/');
+  return directory(slash == std::string_view::npos ? "." : std::string(path.substr(0, slash == 0 ? 1 : slash)), limits);
+}
+
 class MemorySource : public ByteSource {
  public:
   MemorySource(Buffer data, std::string name) : data_(std::move(data)), name_(std::move(name)) {}
@@ -46,7 +51,8 @@ class MemorySource : public ByteSource {
 // A file that cannot be mapped (some network and /proc files): pread.
 class PreadSource : public ByteSource {
  public:
-  PreadSource(int fd, uint64_t size, std::string name) : fd_(fd), size_(size), name_(std::move(name)) {}
+  PreadSource(int fd, uint64_t size, std::string name, const Limits& limits)
+      : fd_(fd), size_(size), name_(std::move(name)), limits_(limits) {}
   ~PreadSource() override { ::close(fd_); }
   uint64_t size() const override { return size_; }
   Status read_at(uint64_t offset, std::span<std::byte> out) const override {
@@ -69,11 +75,23 @@ class PreadSource : public ByteSource {
   }
   bool in_memory() const override { return false; }
   std::string_view name() const override { return name_; }
+  std::shared_ptr<const Folder> folder() const override { return folder_of_file(name_, limits_); }
 
  private:
   int fd_;
   uint64_t size_;
   std::string name_;
+  Limits limits_;
+};
+
+// A mapped file, which knows where it lies.
+class MappedFile : public MemorySource {
+ public:
+  MappedFile(Buffer data, std::string path, const Limits& limits) : MemorySource(std::move(data), std::move(path)), limits_(limits) {}
+  std::shared_ptr<const Folder> folder() const override { return folder_of_file(name(), limits_); }
+
+ private:
+  Limits limits_;
 };
 
 class SubSource : public ByteSource {
@@ -165,10 +183,10 @@ Result<std::shared_ptr<const ByteSource>> open_plain(const std::string& path, co
   // Writable, though nobody here writes: a foreign library that takes a view for its own (torch) then gets a private copy of
   // the page instead of a crash. The file is never changed.
   void* map = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
-  if (map == MAP_FAILED) return std::shared_ptr<const ByteSource>(std::make_shared<PreadSource>(fd, size, path));
+  if (map == MAP_FAILED) return std::shared_ptr<const ByteSource>(std::make_shared<PreadSource>(fd, size, path, limits));
   ::close(fd);
   std::shared_ptr<const void> owner(map, [size](const void* p) { ::munmap(const_cast<void*>(p), size); });
-  return memory_source(Buffer::adopt(map, size, std::move(owner)), path);
+  return std::shared_ptr<const ByteSource>(std::make_shared<MappedFile>(Buffer::adopt(map, size, std::move(owner)), path, limits));
 }
 
 }  // namespace
