@@ -188,7 +188,7 @@ Result<const Format*> detect_format(const Place& place) {
     best = format;
   }
   if (best != nullptr) return best;
-  return unsupported("is a folder in which no format is recognised; give a file, or name the format with --from");
+  return io_error("is a folder in which no format is recognised; give a file, or name the format with --from");
 }
 
 Result<std::unique_ptr<TensorReader>> open_tensors(const Place& place, const Format* format, const ReadOptions& options) {
