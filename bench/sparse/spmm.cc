@@ -115,11 +115,11 @@ void shapes(benchmark::internal::Benchmark* b) {
   for (int64_t n : {1, 8, 64, 256}) b->Args({4096, 65'536, 262'144, n});
 }
 
-BENCHMARK(eigen)->Apply(shapes);
-BENCHMARK_CAPTURE(ferry_layout, csr, &Case::csr, 1)->Apply(shapes);
-BENCHMARK_CAPTURE(ferry_layout, csr_2_threads, &Case::csr, 2)->Apply(shapes);
-BENCHMARK_CAPTURE(ferry_layout, coo, &Case::coo, 1)->Apply(shapes);
-BENCHMARK_CAPTURE(ferry_layout, csc, &Case::csc, 1)->Apply(shapes);
+BENCHMARK(eigen)->Name("spmm/eigen")->Apply(shapes);
+BENCHMARK_CAPTURE(ferry_layout, , &Case::csr, 1)->Name("spmm/ferry")->Apply(shapes);
+BENCHMARK_CAPTURE(ferry_layout, , &Case::csr, 2)->Name("spmm/ferry_2_threads")->Apply(shapes);
+BENCHMARK_CAPTURE(ferry_layout, , &Case::coo, 1)->Name("spmm/ferry_coo")->Apply(shapes);
+BENCHMARK_CAPTURE(ferry_layout, , &Case::csc, 1)->Name("spmm/ferry_csc")->Apply(shapes);
 
 }  // namespace
 
