@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "ferry/format.h"
+#include "tensor/part_words.h"
 
 namespace ferry {
 namespace {
@@ -22,8 +23,12 @@ class PartsReader : public TensorReader {
   PartsReader(std::unique_ptr<ArrayReader> arrays, Validation validation) : arrays_(std::move(arrays)), validation_(validation) {}
 
   Status start(const ReadOptions& options);
-  std::span<const TensorInfo> tensors() const override { return infos_; }
+  std::span<const TensorInfo> tensors() const override { return plain_ ? arrays_->arrays() : infos_; }
   Result<Tensor> read(size_t i) const override {
+    if (plain_) {
+      FERRY_ASSIGN_OR_RETURN(DenseTensor array, arrays_->read_array(i));
+      return Tensor(std::move(array));
+    }
     if (!entries_[i].group) {
       FERRY_ASSIGN_OR_RETURN(DenseTensor array, arrays_->read_array(entries_[i].at));
       return Tensor(std::move(array));
@@ -35,10 +40,10 @@ class PartsReader : public TensorReader {
     if (!status.ok()) return status.with_context(concat("tensor ", quoted(group.name)));
     return tensor;
   }
-  const Metadata& metadata() const override { return metadata_; }
+  const Metadata& metadata() const override { return plain_ ? arrays_->metadata() : metadata_; }
   Status verify() const override {
     FERRY_RETURN_IF_ERROR(arrays_->verify());
-    for (size_t i = 0; i < infos_.size(); ++i) FERRY_RETURN_IF_ERROR(read(i).status());
+    for (size_t i = 0; i < tensors().size(); ++i) FERRY_RETURN_IF_ERROR(read(i).status());
     return {};
   }
 
@@ -52,6 +57,7 @@ class PartsReader : public TensorReader {
 
   std::unique_ptr<ArrayReader> arrays_;
   Validation validation_;
+  bool plain_ = false;  // no array is part of anything: they are the tensors, and nothing is listed twice
   std::vector<PartGroup> groups_;
   std::vector<Entry> entries_;
   std::vector<TensorInfo> infos_;
@@ -152,6 +158,12 @@ Result<TensorInfo> PartsReader::describe(const PartGroup& group, std::span<const
 
 Status PartsReader::start(const ReadOptions& options) {
   const auto listed = arrays_->arrays();
+  // Metadata that may belong to one tensor has to be handed out.
+  const bool shared =
+      std::ranges::any_of(arrays_->metadata(), [](const auto& entry) { return entry.first.find('/') != std::string::npos; });
+  const auto is_part = [](const TensorInfo& info) { return may_be_part(info.name); };
+  plain_ = options.parts.explicit_groups.empty() && !shared && (!options.parts.enabled || std::ranges::none_of(listed, is_part));
+  if (plain_) return {};
   std::vector<ArrayInfo> arrays;
   arrays.reserve(listed.size());
   for (const TensorInfo& info : listed) arrays.push_back({info.name, info.dtype, info.shape});

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "ferry/parts.h"
+#include "tensor/part_words.h"
 
 namespace ferry {
 namespace {
@@ -60,6 +61,12 @@ constexpr Word kWords[] = {
     {"offsets", Token::offsets, false},
     {"bytes", Token::bytes, false},
 };
+
+constexpr std::array<bool, 256> kLastLetters = [] {
+  std::array<bool, 256> out{};
+  for (const Word& word : kWords) out[static_cast<unsigned char>(word.text.back())] = true;
+  return out;
+}();
 
 // One way to read one array's name: `token` of the group that stands before `prefix`'s separator.
 struct Reading {
@@ -494,6 +501,15 @@ Grouping Finder::finish() && {
 }
 
 }  // namespace
+
+bool may_be_part(std::string_view name) {
+  // x_0, x_12: the level of a nested part.
+  for (int digits = 0; digits < 3 && !name.empty() && name.back() >= '0' && name.back() <= '9'; ++digits) name.remove_suffix(1);
+  if (name.ends_with('_')) name.remove_suffix(1);
+  // A look at the last letter spares most names the comparisons.
+  if (name.empty() || !kLastLetters[static_cast<unsigned char>(name.back())]) return false;
+  return std::ranges::any_of(kWords, [&](const Word& word) { return name.ends_with(word.text); });
+}
 
 Result<Grouping> find_parts(std::span<const ArrayInfo> arrays, const PartsOptions& options, const Metadata* metadata) {
   Finder finder(arrays, metadata);

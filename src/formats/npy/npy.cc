@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ferry/checked.h"
+#include "formats/elements.h"
 
 namespace ferry::npy {
 namespace {
@@ -13,8 +14,6 @@ namespace {
 constexpr uint64_t kFreePadding = uint64_t{64} << 20;
 constexpr uint64_t kPaddingRatio = 8;
 constexpr size_t kTile = 32;
-
-size_t element_alignment(DType dtype) { return std::min<size_t>(dtype_size(dtype), alignof(std::max_align_t)); }
 
 // Element `i` of the file's order at `to[i]`, bytes reversed; `parts` numbers an element (two for complex).
 void swap_bytes(std::span<const std::byte> from, size_t width, std::byte* to) {
@@ -83,17 +82,6 @@ Result<Buffer> c_order(const Buffer& elements, const Header& header) {
     default: to_c_order<0>(elements.data(), out.data(), header.shape, header.item_size); break;
   }
   return std::move(out).freeze();
-}
-
-// Any other byte would be undefined as a C++ bool.
-Status check_bools(const Buffer& elements) {
-  const auto* bytes = reinterpret_cast<const uint8_t*>(elements.data());
-  uint8_t seen = 0;
-  for (size_t i = 0; i < elements.size(); ++i) seen |= bytes[i];
-  if (seen <= 1) return {};
-  size_t i = 0;
-  while (bytes[i] <= 1) ++i;
-  return data_loss_at(i, concat("bool element ", i, " is ", bytes[i], ", expected 0 or 1"));
 }
 
 Result<DenseTensor> decode_bytes(const Header& header, const Buffer& elements) {
@@ -200,7 +188,7 @@ Result<DenseTensor> decode(const Header& header, const Buffer& elements) {
     swap_bytes(data.bytes(), width, swapped.data());
     data = std::move(swapped).freeze();
   }
-  if (header.dtype == DType::bool_) FERRY_RETURN_IF_ERROR(check_bools(data));
+  if (header.dtype == DType::bool_) FERRY_RETURN_IF_ERROR(check_bools(data.bytes()));
   return DenseTensor::make(header.dtype, header.shape, std::move(data));
 }
 

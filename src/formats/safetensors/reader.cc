@@ -1,0 +1,109 @@
+#include "formats/safetensors/reader.h"
+
+#include <unordered_map>
+
+#include "formats/elements.h"
+#include "formats/safetensors/header.h"
+#include "formats/safetensors/types.h"
+
+namespace ferry::safetensors {
+namespace {
+
+// "x/tensorferry_dtype" → "x".
+std::string_view declared_array(std::string_view key) {
+  if (!key.ends_with(kDTypeKey)) return {};
+  key.remove_suffix(kDTypeKey.size());
+  return key.ends_with('/') ? key : std::string_view();
+}
+
+// Thread-safe: nothing changes after open().
+class SafetensorsArrays : public ArrayReader {
+ public:
+  explicit SafetensorsArrays(std::shared_ptr<const ByteSource> source) : source_(std::move(source)) {}
+
+  Status start(const Limits& limits);
+  std::span<const TensorInfo> arrays() const override { return infos_; }
+  const Metadata& metadata() const override { return metadata_; }
+  Result<DenseTensor> read_array(size_t i) const override {
+    const Place& place = places_[i];
+    FERRY_ASSIGN_OR_RETURN(Buffer bytes, source_->view(*infos_[i].offset, place.size));
+    auto tensor = decode({infos_[i].dtype, infos_[i].shape, place.coding, false}, std::move(bytes));
+    if (!tensor.ok()) return tensor.status().shifted(*infos_[i].offset).with_context(concat("tensor ", quoted(infos_[i].name)));
+    return tensor;
+  }
+
+ private:
+  struct Place {
+    uint64_t size;
+    Coding coding;
+  };
+  std::shared_ptr<const ByteSource> source_;
+  std::vector<TensorInfo> infos_;
+  std::vector<Place> places_;
+  Metadata metadata_;
+};
+
+Status SafetensorsArrays::start(const Limits& limits) {
+  FERRY_ASSIGN_OR_RETURN(Header header, read_header(*source_, limits));
+  std::unordered_map<std::string_view, const std::string*> declared;
+  for (const auto& [key, value] : header.metadata) {
+    if (const std::string_view array = declared_array(key); !array.empty()) declared.emplace(array.substr(0, array.size() - 1), &value);
+  }
+  uintptr_t base = 0;  // of the data in memory
+  if (source_->in_memory()) {
+    FERRY_ASSIGN_OR_RETURN(const Buffer data, source_->view(header.data, 0));
+    base = reinterpret_cast<uintptr_t>(data.data());
+  }
+  infos_.reserve(header.items.size());
+  places_.reserve(header.items.size());
+  std::vector<std::string_view> used;
+  for (Item& item : header.items) {
+    const std::string* type = nullptr;
+    if (!declared.empty()) {
+      if (const auto it = declared.find(item.name); it != declared.end()) type = it->second;
+    }
+    Loaded loaded = loaded_as(item.type, item.shape, type);
+    if (loaded.used_declaration) declared[item.name] = nullptr;
+    TensorInfo& info = infos_.emplace_back();
+    info.dtype = loaded.dtype;
+    info.bytes = item.end - item.begin;
+    if (loaded.coding == Coding::nibbles) info.bytes *= 2;
+    info.offset = header.data + item.begin;
+    info.zero_copy = base != 0 && loaded.coding != Coding::nibbles && (base + item.begin) % element_alignment(loaded.dtype) == 0;
+    if (loaded.dtype == DType::uint8 && item.type != Type::U8 && !loaded.used_declaration) {
+      info.metadata.set(kUntypedKey, type_name(item.type));
+      if (loaded.shape != item.shape) {
+        std::string dims;
+        for (const int64_t dim : item.shape) dims += concat(dims.empty() ? "" : ",", dim);
+        info.metadata.set(kUntypedShapeKey, dims);
+      }
+    }
+    info.shape = std::move(loaded.shape);
+    info.name = std::move(item.name);
+    places_.push_back({item.end - item.begin, loaded.coding});
+  }
+  for (const auto& [key, value] : header.metadata) {
+    const std::string_view array = declared_array(key);
+    if (!array.empty()) {
+      const auto it = declared.find(array.substr(0, array.size() - 1));
+      if (it != declared.end() && it->second == nullptr) continue;
+    }
+    metadata_.append(key, value);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ArrayReader>> open_arrays(std::shared_ptr<const ByteSource> source, const ReadOptions& options) {
+  auto arrays = std::make_unique<SafetensorsArrays>(std::move(source));
+  FERRY_RETURN_IF_ERROR(arrays->start(options.limits));
+  return std::unique_ptr<ArrayReader>(std::move(arrays));
+}
+
+Result<std::unique_ptr<TensorReader>> open(std::shared_ptr<const ByteSource> source, const ReadOptions& options) {
+  FERRY_ASSIGN_OR_RETURN(auto arrays, open_arrays(std::move(source), options));
+  return reader_with_parts(std::move(arrays), options);
+}
+
+}  // namespace ferry::safetensors
