@@ -117,6 +117,13 @@ std::optional<DType> dtype_of_descr(PyArray_Descr* descr) {
   return std::nullopt;
 }
 
+// The values under a mask are anything at all.
+void refuse_masked(nb::handle array) {
+  if (!nb::hasattr(array, "mask") || !nb::hasattr(array, "filled")) return;
+  if (!nb::cast<bool>(nb::bool_(nb::object(python_function("numpy", "any")(array.attr("mask")))))) return;
+  throw StatusError(unsupported("some elements of the array are masked, and a tensor has no word for that; fill them with filled(value)"));
+}
+
 std::string words_for(PyArray_Descr* descr) {
   nb::object text = nb::steal(PyObject_Str(reinterpret_cast<PyObject*>(descr)));
   return text.is_valid() ? std::string(nb::cast<const char*>(text)) : std::string("?");
@@ -283,6 +290,7 @@ DenseTensor dense_from(nb::handle value, std::optional<DType> dtype, bool copy) 
   need_numpy();
   nb::object held;
   if (PyArray_Check(value.ptr())) {
+    if (!PyArray_CheckExact(value.ptr())) refuse_masked(value);
     held = nb::borrow(value);
   } else {
     held = nb::steal(PyArray_FromAny(value.ptr(), nullptr, 0, 0, 0, nullptr));
@@ -307,8 +315,10 @@ DenseTensor dense_from(nb::handle value, std::optional<DType> dtype, bool copy) 
       copy = false;
     }
   } else if (!found) {
-    throw StatusError(unsupported(
-        concat("elements of dtype ", words_for(PyArray_DESCR(as_array(held))), " have no TensorFlow dtype; cast the array first")));
+    throw StatusError(unsupported(concat("elements of dtype ", words_for(PyArray_DESCR(as_array(held))), " have no TensorFlow dtype; ",
+                                         PyArray_HASFIELDS(as_array(held))
+                                             ? "give each field by itself: {name: array[name] for name in array.dtype.names}"
+                                             : "cast the array first")));
   }
   if (found == DType::string) return strings_from(as_array(held));
   PyArrayObject* array = as_array(held);

@@ -21,6 +21,7 @@ from ._core import (
 from ._errors import DeadlineError, Error, FileError, InternalError, NotFoundError, UnavailableError
 from ._files import FormatInfo, Inspection, TensorInfo, dumps, formats, inspect, load, loads, save
 from ._map import TensorMap
+from ._nested import flatten, unflatten
 from ._version import __version__
 
 from_pairs = SparseTensor.from_pairs
@@ -33,9 +34,9 @@ from_jax = as_tensor
 __all__ = [
     "DType", "DeadlineError", "DenseTensor", "Error", "FileError", "FormatInfo", "Inspection", "InternalError", "NotFoundError",
     "RaggedTensor", "SparseTensor", "TensorInfo", "TensorMap", "UnavailableError", "__version__", "add", "allclose", "as_dtype",
-    "as_tensor", "concat", "deserialize_many_sparse", "deserialize_sparse", "dumps", "formats", "from_arrow", "from_dense", "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf",
-    "from_torch", "get_threads", "inspect", "load", "loads", "matmul", "parse_tensor", "save", "serialize_many_sparse",
-    "serialize_sparse", "serialize_tensor", "set_threads",
+    "as_tensor", "concat", "deserialize_many_sparse", "deserialize_sparse", "dumps", "flatten", "formats", "from_arrow", "from_dense",
+    "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf", "from_torch", "get_threads", "inspect", "load", "loads", "matmul",
+    "parse_tensor", "save", "serialize_many_sparse", "serialize_sparse", "serialize_tensor", "set_threads", "unflatten",
 ]  # fmt: skip
 
 # One name for each dtype: tensorferry.float32, tensorferry.bfloat16, …; bool is bool_, as in NumPy.

@@ -68,6 +68,8 @@ def as_tensor(value: Any, *, copy: bool = False) -> Any:
     if not hasattr(value, "__array__") and hasattr(value, "__dlpack__"):
         dense = _core.from_dlpack(value)
         return dense.copy() if copy else dense
+    if value is None:
+        raise TypeError("None is no tensor")
     if isinstance(value, (Mapping, set, frozenset)):
         raise TypeError(f"a {type(value).__name__} is no tensor; SparseTensor.from_pairs takes {{coordinates: value}}")
     return DenseTensor(value, copy=copy)

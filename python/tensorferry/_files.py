@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 from . import _core
+from ._convert import _OURS
 from ._errors import Error
-from ._map import TensorMap
-from ._nested import STRUCTURE
+from ._map import STRUCTURE, TensorMap
 
 
 def _is_bytes(source: Any) -> bool:
@@ -81,33 +81,38 @@ def loads(data: Any, format: str | None = None, **keywords: Any) -> Any:
     return load(data, format, **keywords)
 
 
-def _entries(tensors: Any) -> tuple[list[tuple[str, Any, Any]], Mapping[str, str]]:
-    if isinstance(tensors, TensorMap):
-        return [(name, tensor, tensors.tensor_metadata.get(name)) for name, tensor in tensors.items()], tensors.metadata
-    if isinstance(tensors, Mapping):
-        return [(name, tensor, None) for name, tensor in tensors.items()], {}
-    return [("", tensors, None)], {}
+def _to_write(tensors: Any, metadata: Any) -> tuple[list[tuple[str, Any, Any]], Mapping[str, str]]:
+    if type(tensors) in _OURS and metadata is True:
+        return [("", tensors, None)], {}
+    if not (isinstance(tensors, TensorMap) and metadata is True):
+        from ._nested import to_write
+
+        tensors = to_write(tensors, metadata)
+    return tensors._entries(), tensors.metadata
 
 
-def save(target: Any, tensors: Any, format: str | None = None, **options: Any) -> None:
-    """Writes a mapping of tensors, or one tensor (under no name), to a path or a binary file object.
+def save(target: Any, tensors: Any, format: str | None = None, *, metadata: Any = True, **options: Any) -> None:
+    """Writes tensors to a path or a binary file object: one tensor (under no name), a mapping of them, or nested dicts, lists, tuples
+    and dataclasses of them, which flatten() gives paths for names and load(…).nested() gives back.
 
-    Values may be anything as_tensor takes: arrays, SciPy matrices, tensors of other frameworks.
+    A tensor may be anything as_tensor takes: arrays, SciPy matrices, tensors of other frameworks, numbers, strings.
     A file is written beside its name and renamed when it is complete. format: a format's id; without one the extension says it.
+    metadata: True keeps the map's metadata, the structure, and the name that a variable or series has; a set of facts ("device",
+    "framework", "dtype", "shape") keeps these of each tensor besides, as text; False keeps none. Not every format has room for it.
     Other keywords are options of the format.
     """
-    entries, metadata = _entries(tensors)
-    if isinstance(target, (str, os.PathLike)):
-        _core._save_path(entries, metadata, os.fsencode(target), format, options)
-        return
-    if not hasattr(target, "write"):
+    if not isinstance(target, (str, os.PathLike)) and not hasattr(target, "write"):
         raise TypeError(f"expected a path or a binary file object, not {type(target).__name__}")
+    entries, texts = _to_write(tensors, metadata)
+    if isinstance(target, (str, os.PathLike)):
+        _core._save_path(entries, texts, os.fsencode(target), format, options)
+        return
     if format is None:
         name = getattr(target, "name", None)
         format = _format_of(name) if isinstance(name, str) else None
         if format is None:
             raise Error("the file object has no name that tells a format; say format=", "unsupported")
-    target.write(_core._save_bytes(entries, metadata, format, options))
+    target.write(_core._save_bytes(entries, texts, format, options))
 
 
 def _format_of(name: str) -> str | None:
@@ -115,12 +120,12 @@ def _format_of(name: str) -> str | None:
     return max(found)[1] if found else None
 
 
-def dumps(tensors: Any, format: str, **options: Any) -> bytes:
+def dumps(tensors: Any, format: str, *, metadata: Any = True, **options: Any) -> bytes:
     """save() to bytes."""
-    entries, metadata = _entries(tensors)
     if format is None:
         raise TypeError("dumps needs a format; formats() lists them")
-    return _core._save_bytes(entries, metadata, format, options)
+    entries, texts = _to_write(tensors, metadata)
+    return _core._save_bytes(entries, texts, format, options)
 
 
 class TensorInfo(namedtuple("TensorInfo", "name kind dtype shape nnz bytes offset zero_copy metadata")):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     Tensor = DenseTensor | SparseTensor | RaggedTensor
 
+STRUCTURE = "tensorferry.structure"  # the key of metadata under which _nested.py keeps what names cannot say
+
 
 class TensorMap(MutableMapping[str, "Tensor"]):
     """A dict of tensors by name, in order. Values that are no tensors of ours (arrays, SciPy matrices, …) become ones when set.
@@ -117,6 +119,12 @@ class TensorMap(MutableMapping[str, "Tensor"]):
         return type(self)(self)
 
     __copy__ = copy
+
+    def nested(self, types: Iterable[type] = ()) -> Any:
+        """The nested dicts, lists and tuples that were saved: unflatten(self, types)."""
+        from ._nested import unflatten
+
+        return unflatten(self, types)
 
     def __reduce__(self) -> tuple[Any, ...]:
         from ._pickle import restore_map

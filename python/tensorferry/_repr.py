@@ -17,6 +17,10 @@ def _value(value: object) -> str:
     return str(value)
 
 
+def _text(text: str) -> str:
+    return repr(text if len(text) <= 120 else text[:117] + "...")
+
+
 def _shape(shape: tuple[int | None, ...]) -> str:
     return "(" + ", ".join(str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"
 
@@ -108,7 +112,7 @@ def tensor_map(tensors) -> str:
     lines = [head]
     for name in shown:
         lines.append(f"  … {_count(len(names) - 40, 'more tensor')} …" if name is None else f"  {name or '(root)':<{width}}  {summary(tensors._glance(name))}")
-    lines += [f"  metadata {key} = {text!r}" for key, text in tensors.metadata.items()]
+    lines += [f"  metadata {key} = {_text(text)}" for key, text in tensors.metadata.items()]
     return "\n".join(lines)
 
 
@@ -119,5 +123,5 @@ def inspection(found) -> str:
         nnz = "" if t.nnz is None else f"  nnz={t.nnz:,}"
         where = "" if t.offset is None else f"  at byte {t.offset}"
         lines.append(f"  {t.name or '(root)':<{width}}  {t.kind:<6} {str(t.dtype):<10} {_shape(t.shape)}{nnz}  {t.bytes:,} bytes{where}")
-    lines += [f"  metadata {key} = {text!r}" for key, text in found.metadata.items()]
+    lines += [f"  metadata {key} = {_text(text)}" for key, text in found.metadata.items()]
     return "\n".join(lines)

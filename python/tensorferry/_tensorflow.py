@@ -12,6 +12,8 @@ from ._core import DenseTensor, RaggedTensor, SparseTensor
 
 def _dense(value: Any, copy: bool = False) -> DenseTensor:
     if not hasattr(value, "numpy"):
+        if hasattr(value, "__array__") or isinstance(value, (list, tuple)):  # a SparseTensorValue holds NumPy's arrays
+            return DenseTensor(value, copy=copy)
         raise TypeError(f"a {type(value).__name__} has no values outside a running graph; expected an eager tensor")
     dtype = value.dtype.name
     if dtype == "string" or getattr(value, "__dlpack__", None) is None:
