@@ -122,7 +122,8 @@ Result<End> find_end(const ByteSource& source) {
   FERRY_ASSIGN_OR_RETURN(const std::string_view comment, cursor.take_text(comment_size, "comment"));
   End end{fields.count, fields.size, fields.offset, tail_at + at, std::string(comment)};
   const bool wide = fields.count == kNone16 || fields.size == kNone32 || fields.offset == kNone32 || fields.disk == kNone16;
-  if (wide && tail_at + at >= kLocatorSize) {
+  // PyTorch writes a zip64 end record into every archive, so it is looked for also where no number needs it.
+  if (tail_at + at >= kLocatorSize) {
     const uint64_t locator_at = tail_at + at - kLocatorSize;
     std::array<std::byte, kLocatorSize> locator;
     FERRY_RETURN_IF_ERROR(source.read_at(locator_at, locator));
@@ -144,6 +145,9 @@ Result<End> find_end(const ByteSource& source) {
       end.size = load<uint64_t>(end64.data() + 40);
       end.offset = load<uint64_t>(end64.data() + 48);
       end.limit = end64_at;
+      if (!wide && (end.count != fields.count || end.size != fields.size || end.offset != fields.offset)) {
+        return data_loss_at(tail_at + at, "end record and zip64 end record name different directories");
+      }
       return end;
     }
   }

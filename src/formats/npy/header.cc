@@ -212,6 +212,17 @@ Status read_dict(const ParsedLiteral& parsed, const Limits& limits, DType one_by
   return bad_descr(descr->source);
 }
 
+Status check_size(const Header& header, const Limits& limits) {
+  if (header.item_size == 0 && *header.shape.num_elements() > kMostEmptyStrings) {
+    return limit_exceeded(concat("shape ", header.shape.to_string(), " of strings of width 0 exceeds the limit of ", kMostEmptyStrings));
+  }
+  if (header.data_bytes > limits.max_tensor_bytes) {
+    return limit_exceeded(
+        concat("elements take ", header.data_bytes, " bytes, more than the limit of ", limits.max_tensor_bytes, " (max_tensor_bytes)"));
+  }
+  return {};
+}
+
 }  // namespace
 
 bool Header::as_is() const {
@@ -281,13 +292,20 @@ Result<Header> read_header(std::span<const std::byte> head, uint64_t total, cons
     return data_loss_at(data + *bytes, concat("the array of shape ", header.shape.to_string(), " ends here, ", total - data - *bytes,
                                               " bytes follow; files of several arrays are not read: use npz"));
   }
-  if (header.item_size == 0 && count > kMostEmptyStrings) {
-    return limit_exceeded(concat("shape ", header.shape.to_string(), " of strings of width 0 exceeds the limit of ", kMostEmptyStrings));
-  }
-  if (*bytes > limits.max_tensor_bytes) {
-    return limit_exceeded(
-        concat("elements take ", *bytes, " bytes, more than the limit of ", limits.max_tensor_bytes, " (max_tensor_bytes)"));
-  }
+  FERRY_RETURN_IF_ERROR(check_size(header, limits));
+  return header;
+}
+
+Result<Header> header_of(std::string_view descr, Shape shape, bool fortran, const Limits& limits) {
+  Header header;
+  FERRY_RETURN_IF_ERROR(read_descr(descr, DType::uint8, "", header));
+  header.shape = std::move(shape);
+  header.fortran = fortran;
+  const auto count = header.shape.num_elements();
+  const auto bytes = count ? checked_mul<uint64_t>(static_cast<uint64_t>(*count), header.item_size) : std::nullopt;
+  if (!bytes) return data_loss(concat("shape ", header.shape.to_string(), " of ", quoted(descr), " needs more than 2^64 bytes"));
+  header.data_bytes = *bytes;
+  FERRY_RETURN_IF_ERROR(check_size(header, limits));
   return header;
 }
 

@@ -43,6 +43,9 @@ Result<Header> read_header(std::span<const std::byte> head, uint64_t total, cons
 // How many of the first bytes read_header() needs; `head` is at least the first 12 bytes, or all there is.
 Result<uint64_t> header_size(std::span<const std::byte> head, uint64_t total);
 
+// Of elements that lie somewhere else (a pickle), by NumPy's dtype string; `data` is 0.
+Result<Header> header_of(std::string_view descr, Shape shape, bool fortran, const Limits& limits);
+
 // Version 1 (2 where it is longer than 65535 bytes), byte for byte as numpy.save writes it. `item_size` is for strings.
 std::string write_header(DType dtype, const Shape& shape, size_t item_size = 0);
 
