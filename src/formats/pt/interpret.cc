@@ -56,7 +56,10 @@ Result<std::vector<int64_t>> Interpreter::integers(Id id, std::string_view what)
 Result<Shape> Interpreter::shape(Id id, std::string_view what) const {
   FERRY_ASSIGN_OR_RETURN(const auto dims, integers(id, what));
   auto shape = Shape::checked(dims, limits_);
-  if (!shape.ok()) return Status(shape.status().code(), concat(what, ": ", shape.status().message()), document_.offset(id));
+  const bool large = shape.status().code() == StatusCode::limit_exceeded;
+  if (!shape.ok())
+    return Status(large ? StatusCode::limit_exceeded : StatusCode::data_loss, concat(what, ": ", shape.status().message()),
+                  document_.offset(id));
   return shape;
 }
 

@@ -184,7 +184,7 @@ bad("obj.pt", with_pickle(b"(cos\nsystem\nS'echo'\no."), "the pickle names 'os.s
 bad("ext.pt", with_pickle(b"\x80\x02\x82\x01)R."), "opcode EXT names a global by a number")
 bad("build.pt", with_pickle(b"\x80\x02]}b."), "opcode BUILD sets the state of a list")
 bad("reduce.pt", with_pickle(b"\x80\x02U\x01a)R."), "opcode REDUCE calls a string")
-bad("class.pt", with_pickle(pickle.dumps(Call(collections.UserDict), 2)), "the pickle names 'collections.UserDict' (opcode GLOBAL): neither a tensor nor plain data")
+bad("class.pt", with_pickle(pickle.dumps(Call(collections.UserDict), 4)), "the pickle names 'collections.UserDict' (opcode STACK_GLOBAL): neither a tensor nor plain data")
 bad("cut_pickle.pt", with_pickle(b"\x80\x02}q\x00"), "the pickle is cut off: it ends without STOP")
 bad("long.pt", with_pickle(b"\x80\x02\x8b\xff\xff\xff\x7f."), "LONG4 announces 2147483647 bytes")
 laughs = b"\x80\x02" + b"]q\x00(" + b"}" * 0 + b"K\x01e"
