@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -134,6 +135,46 @@ TEST_F(Io, ViewsOutliveTheSource) {
     EXPECT_EQ((*source)->view(6, 6).status().offset(), 6u);
   }
   EXPECT_EQ(view.text(), "world");
+}
+
+TEST_F(Io, ManyOpenFilesKeepFewDescriptors) {
+  spit(path("x"), "0123456789");
+  const auto descriptors = [] { return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}); };
+  const auto before = descriptors();
+  {
+    std::vector<std::shared_ptr<const ByteSource>> sources;
+    for (int i = 0; i < 200; ++i) sources.push_back(*open_source(path("x")));
+    EXPECT_LE(descriptors() - before, 64);
+    for (const auto& source : sources) {
+      std::array<std::byte, 4> out;
+      ASSERT_TRUE(source->read_at(3, out).ok());
+      EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(out.data()), out.size()), "3456");
+      EXPECT_EQ(source->read_at(7, out).code(), StatusCode::data_loss);
+    }
+  }
+  EXPECT_EQ(descriptors(), before);
+}
+
+TEST_F(Io, HeadersOfAnArchiveAreReadHoweverFarApartAndHoweverLong) {
+  for (const size_t size : {size_t{10}, size_t{100}, size_t{200}, size_t{100000}}) {
+    std::string archive;
+    const auto sink = memory_sink(archive);
+    ZipWriter writer(*sink);
+    const std::string body = noise(size), long_name(900, 'n');
+    for (const std::string& name : {std::string("a"), long_name, std::string("b")})
+      ASSERT_TRUE(writer.add(name, std::as_bytes(std::span(body))).ok());
+    ASSERT_TRUE(writer.finish().ok());
+    spit(path("x.zip"), archive);
+    for (const auto& source : {*open_source(path("x.zip")), memory_source(*Buffer::copy_of(archive))}) {
+      const auto zip = ZipReader::open(source);
+      ASSERT_TRUE(zip.ok()) << zip.status().message();
+      ASSERT_EQ(zip->members().size(), 3u);
+      for (size_t i = 0; i < 3; ++i) {
+        EXPECT_EQ(zip->read(i)->text(), body);
+        for (const size_t head : {size_t{1}, size_t{128}, size_t{129}}) EXPECT_EQ(zip->head(i, head)->text(), body.substr(0, head));
+      }
+    }
+  }
 }
 
 TEST_F(Io, AFileKnowsItsFolder) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -84,14 +85,40 @@ class PreadSource : public ByteSource {
   Limits limits_;
 };
 
-// A mapped file, which knows where it lies.
+// A mapped file, which knows where it lies. Small pieces here and there (the headers of a container) are read through the
+// descriptor: the first touch of a page of the map costs ten times as much. Few descriptors are kept, lest many open files use
+// them up.
 class MappedFile : public MemorySource {
  public:
-  MappedFile(Buffer data, std::string path, const Limits& limits) : MemorySource(std::move(data), std::move(path)), limits_(limits) {}
+  MappedFile(Buffer data, int fd, std::string path, const Limits& limits)
+      : MemorySource(std::move(data), std::move(path)), limits_(limits), fd_(fd) {
+    if (kept_.fetch_add(1) >= kMostKept) close_descriptor();
+  }
+  ~MappedFile() override {
+    if (fd_ >= 0) close_descriptor();
+  }
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
   std::shared_ptr<const Folder> folder() const override { return folder_of_file(name(), limits_); }
+  Status read_at(uint64_t offset, std::span<std::byte> out) const override {
+    if (fd_ >= 0 && out.size() <= kSmall && offset <= size() && out.size() <= size() - offset) {
+      const ssize_t got = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
+      if (got == static_cast<ssize_t>(out.size())) return {};
+      if (got >= 0) return past_the_end(offset, out.size(), offset + static_cast<uint64_t>(got));  // it was cut short since
+    }
+    return MemorySource::read_at(offset, out);
+  }
 
  private:
+  static constexpr size_t kSmall = 16 << 10;
+  static constexpr int kMostKept = 64;
+  static inline std::atomic<int> kept_ = 0;
+  void close_descriptor() {
+    ::close(std::exchange(fd_, -1));
+    kept_.fetch_sub(1);
+  }
   Limits limits_;
+  int fd_;
 };
 
 class SubSource : public ByteSource {
@@ -184,9 +211,8 @@ Result<std::shared_ptr<const ByteSource>> open_plain(const std::string& path, co
   // the page instead of a crash. The file is never changed.
   void* map = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
   if (map == MAP_FAILED) return std::shared_ptr<const ByteSource>(std::make_shared<PreadSource>(fd, size, path, limits));
-  ::close(fd);
   std::shared_ptr<const void> owner(map, [size](const void* p) { ::munmap(const_cast<void*>(p), size); });
-  return std::shared_ptr<const ByteSource>(std::make_shared<MappedFile>(Buffer::adopt(map, size, std::move(owner)), path, limits));
+  return std::shared_ptr<const ByteSource>(std::make_shared<MappedFile>(Buffer::adopt(map, size, std::move(owner)), fd, path, limits));
 }
 
 }  // namespace

@@ -45,11 +45,14 @@ class ZipReader {
   Status verify(size_t member) const;
 
  private:
+  static constexpr size_t kHead = 128;
   Status read_directory(uint64_t offset, uint64_t size, uint64_t count);
-  Status check_local_header(const ZipMember& member, std::string_view raw_name, uint16_t flags, uint64_t limit, uint64_t& data) const;
+  Status check_local_header(const ZipMember& member, std::string_view raw_name, uint16_t flags, uint64_t limit, uint64_t& data,
+                            std::span<std::byte> head) const;
   std::shared_ptr<const ByteSource> source_;
   Limits limits_;
   std::vector<ZipMember> members_;
+  Buffer heads_;  // the first kHead bytes of each member as they are in the file, read together with its local header
   std::string comment_;
 };
 

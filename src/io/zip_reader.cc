@@ -19,6 +19,7 @@ constexpr uint64_t kMaxComment = 0xffff;
 constexpr uint16_t kNone16 = 0xffff;
 constexpr uint32_t kNone32 = 0xffffffff;  // "look in the zip64 field"
 constexpr uint16_t kZip64Field = 0x0001;
+constexpr uint64_t kFarApart = 64 << 10;  // bytes; what Linux maps around a touched page
 constexpr uint16_t kEncrypted = 1 << 0, kSizesFollow = 1 << 3, kPatched = 1 << 5, kStrong = 1 << 6, kMasked = 1 << 13;
 
 template <class T>
@@ -188,6 +189,7 @@ Status ZipReader::read_directory(uint64_t offset, uint64_t size, uint64_t count)
   FERRY_ASSIGN_OR_RETURN(const Buffer directory, source_->view(offset, size));
   ByteCursor cursor(directory.bytes(), offset);
   members_.reserve(count);
+  FERRY_ASSIGN_OR_RETURN(MutableBuffer heads, MutableBuffer::allocate(count * kHead));  // count entries take 46 bytes each at least
   for (uint64_t i = 0; i < count; ++i) {
     const uint64_t at = cursor.offset();
     FERRY_ASSIGN_OR_RETURN(const auto fixed, cursor.take(kCentralSize, "central directory entry"));
@@ -231,7 +233,7 @@ Status ZipReader::read_directory(uint64_t offset, uint64_t size, uint64_t count)
     if (const auto disk = load<uint16_t>(p + 34); disk != 0 && disk != kNone16) {
       return unsupported("the archive is split over several files; join them first");
     }
-    FERRY_RETURN_IF_ERROR(check_local_header(member, raw_name, flags, offset, member.data));
+    FERRY_RETURN_IF_ERROR(check_local_header(member, raw_name, flags, offset, member.data, {heads.data() + i * kHead, kHead}));
     if (member.method == ZipMethod::stored && member.packed != member.size) {
       return data_loss_at(at, concat(member_name(member), " is stored as ", member.packed, " bytes but said to have ", member.size));
     }
@@ -241,6 +243,8 @@ Status ZipReader::read_directory(uint64_t offset, uint64_t size, uint64_t count)
     return data_loss_at(cursor.offset(),
                         concat("central directory goes on for ", cursor.remaining(), " bytes after its ", count, " entries"));
   }
+
+  heads_ = std::move(heads).freeze();
 
   // No name twice, and no byte in two members: the trick of bombs that list one body a million times.
   std::unordered_map<std::string_view, size_t> names;
@@ -267,15 +271,25 @@ Status ZipReader::read_directory(uint64_t offset, uint64_t size, uint64_t count)
   return {};
 }
 
-Status ZipReader::check_local_header(const ZipMember& member, std::string_view raw_name, uint16_t flags, uint64_t limit,
-                                     uint64_t& data) const {
+Status ZipReader::check_local_header(const ZipMember& member, std::string_view raw_name, uint16_t flags, uint64_t limit, uint64_t& data,
+                                     std::span<std::byte> head) const {
   const uint64_t at = member.header;
   if (at > limit || limit - at < kLocalSize) {
     return data_loss(concat(member_name(member), " is said to begin at byte ", at, ", expected room for its header before byte ", limit));
   }
-  std::array<std::byte, kLocalSize> fixed;
-  FERRY_RETURN_IF_ERROR(source_->read_at(at, fixed));
-  const std::byte* p = fixed.data();
+  // The header, the name and the head of the data at once, where the name and the extra fields are no longer than usual. Read
+  // where members lie far apart; a mapped file brings a page and its neighbours in with one touch, which pays where they are dense.
+  std::array<std::byte, 1024> block;
+  std::span<const std::byte> begin;
+  const uint64_t begin_size = std::min<uint64_t>({block.size(), limit - at, kLocalSize + raw_name.size() + 256});
+  if (source_->in_memory() && limit / (members_.capacity() + 1) < kFarApart) {
+    FERRY_ASSIGN_OR_RETURN(const Buffer view, source_->view(at, begin_size));
+    begin = view.bytes();  // the source keeps them
+  } else {
+    FERRY_RETURN_IF_ERROR(source_->read_at(at, std::span(block).first(begin_size)));
+    begin = std::span(block).first(begin_size);
+  }
+  const std::byte* p = begin.data();
   if (load<uint32_t>(p) != kLocalMagic) return data_loss_at(at, concat(member_name(member), " has no local header where it should begin"));
   const auto differs = [&](std::string_view what) {
     return data_loss_at(at, concat(member_name(member), " has another ", what, " in its local header than in the central directory"));
@@ -285,15 +299,23 @@ Status ZipReader::check_local_header(const ZipMember& member, std::string_view r
     return data_loss_at(at, concat(member_name(member), " has a local header longer than the bytes before the central directory"));
   }
   if (name_size != raw_name.size()) return differs("name");
-  FERRY_ASSIGN_OR_RETURN(const Buffer rest, source_->view(at + kLocalSize, uint64_t{name_size} + extra_size));
-  if (rest.text().substr(0, name_size) != raw_name) return differs("name");
+  const uint64_t rest_size = uint64_t{name_size} + extra_size;
+  std::span<const std::byte> rest = begin.subspan(kLocalSize);
+  Buffer whole;
+  if (rest_size <= rest.size()) {
+    rest = rest.first(rest_size);
+  } else {
+    FERRY_ASSIGN_OR_RETURN(whole, source_->view(at + kLocalSize, rest_size));
+    rest = whole.bytes();
+  }
+  if (std::string_view(reinterpret_cast<const char*>(rest.data()), name_size) != raw_name) return differs("name");
   if (load<uint16_t>(p + 8) != static_cast<uint16_t>(member.method)) return differs("method");
   const auto local_flags = load<uint16_t>(p + 6);
   if ((local_flags ^ flags) & (kEncrypted | kStrong | kMasked | kSizesFollow)) return differs("set of flags");
   if (!(flags & kSizesFollow)) {
     uint64_t size = load<uint32_t>(p + 22), packed = load<uint32_t>(p + 18);
     if (size == kNone32 || packed == kNone32) {
-      FERRY_ASSIGN_OR_RETURN(const auto field, zip64_field(rest.bytes().subspan(name_size), at + kLocalSize + name_size));
+      FERRY_ASSIGN_OR_RETURN(const auto field, zip64_field(rest.subspan(name_size), at + kLocalSize + name_size));
       if (!field.empty()) {
         ByteCursor wide(field, at);
         FERRY_RETURN_IF_ERROR(take_wide(wide, "zip64 size", size));
@@ -308,6 +330,10 @@ Status ZipReader::check_local_header(const ZipMember& member, std::string_view r
     return data_loss_at(at, concat(member_name(member), " is said to have ", member.packed, " bytes, only ", limit - data,
                                    " remain before the central directory"));
   }
+  head = head.first(std::min<uint64_t>(head.size(), limit - data));
+  const uint64_t header_size = data - at;
+  if (header_size + head.size() > begin.size()) return source_->read_at(data, head);
+  std::memcpy(head.data(), begin.data() + header_size, head.size());
   return {};
 }
 
@@ -331,7 +357,7 @@ Result<Buffer> ZipReader::read(size_t i) const {
 Result<Buffer> ZipReader::head(size_t i, uint64_t size) const {
   const ZipMember& member = members_[i];
   size = std::min(size, member.size);
-  if (member.method == ZipMethod::stored) return source_->view(member.data, size);
+  if (member.method == ZipMethod::stored) return size <= kHead ? heads_.slice(i * kHead, size) : source_->view(member.data, size);
   if (size == member.size) return read(i);
   if (member.method != ZipMethod::deflate && member.method != ZipMethod::zstd) return read(i);  // says what is wrong
   // Deflate makes at most 1032 bytes of one; a short member cannot hold what it announces, and read() finds out.
