@@ -136,9 +136,10 @@ Result<TensorMap> read_tensors(const TensorReader& reader);
 Result<TensorMap> read_tensors(std::shared_ptr<const ByteSource> source, const Format* format = nullptr, const ReadOptions& options = {});
 Result<TensorMap> load(const std::string& path, const Format* format = nullptr, const ReadOptions& options = {});
 Status save(const TensorMap& tensors, const std::string& path, const Format* format = nullptr, const WriteOptions& options = {});
+Status write_to(const TensorMap& tensors, const Format& format, ByteSink& sink, const WriteOptions& options = {});  // and closes it
 Result<std::string> to_bytes(const TensorMap& tensors, const Format& format, const WriteOptions& options = {});
 
-// Whether `format` can hold `tensors`; the message says what to do where it cannot. save() and to_bytes() ask first.
+// Whether `format` can hold `tensors`; the message says what to do where it cannot. The three above ask first.
 Status check_writable(const TensorMap& tensors, const Format& format);
 
 // ---- For formats

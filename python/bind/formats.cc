@@ -2,7 +2,10 @@
 #include "ferry/format.h"
 
 #include <nanobind/stl/string.h>
+#include <sys/mman.h>
+
 #include <nanobind/stl/unique_ptr.h>
+#include <cstring>
 
 #include "listing.h"
 #include "numpy.h"
@@ -148,6 +151,57 @@ void save_path(nb::handle entries, nb::handle metadata, nb::handle path, nb::han
   check(unlocked([&] { return save(map, to, format, options); }), to);
 }
 
+// Grows a bytes object in place, so that nothing is copied once more at the end: a large block is grown by moving pages, not bytes.
+class BytesSink : public ByteSink {
+ public:
+  ~BytesSink() override { Py_XDECREF(bytes_); }  // with the lock held
+  Status write(std::span<const std::byte> data) override {
+    if (data.empty()) return {};
+    if (capacity_ - used_ < data.size()) {
+      const size_t needed = used_ + data.size();
+      // Little is kept ready behind one large write, which is likely to be all.
+      FERRY_RETURN_IF_ERROR(resize(std::max(needed + kReady, needed > 3 * used_ ? needed : 2 * used_)));
+    }
+    std::memcpy(PyBytes_AS_STRING(bytes_) + used_, data.data(), data.size());
+    used_ += data.size();
+    return {};
+  }
+  Status close() override { return used_ == 0 && bytes_ == nullptr ? Status() : resize(used_); }
+  // With the lock held, after close().
+  nb::bytes take() {
+    if (bytes_ == nullptr) return nb::bytes("", 0);
+    return nb::steal<nb::bytes>(std::exchange(bytes_, nullptr));
+  }
+
+ private:
+  static constexpr size_t kReady = 4000;
+  Status resize(size_t size) {
+    const nb::gil_scoped_acquire lock;
+    if (size > static_cast<size_t>(PY_SSIZE_T_MAX) - kReady) return limit_exceeded("more bytes than a Python object can hold");
+    const auto wanted = static_cast<Py_ssize_t>(size);
+    if (bytes_ == nullptr) {
+      bytes_ = PyBytes_FromStringAndSize(nullptr, wanted);
+    } else {
+      _PyBytes_Resize(&bytes_, wanted);
+    }
+    if (bytes_ == nullptr) {
+      PyErr_Clear();
+      return limit_exceeded(concat(size, " bytes are needed, more than the memory of this machine can give"));
+    }
+    capacity_ = size;
+    // A fresh page of 4 KiB costs as much as writing it several times.
+    if (size >= kLarge) {
+      const auto start = (reinterpret_cast<uintptr_t>(bytes_) + kPage - 1) / kPage * kPage;
+      madvise(reinterpret_cast<void*>(start), (reinterpret_cast<uintptr_t>(bytes_) + size - start) / kPage * kPage, MADV_HUGEPAGE);
+    }
+    return {};
+  }
+  static constexpr size_t kLarge = size_t{4} << 20, kPage = 4096;
+
+  PyObject* bytes_ = nullptr;
+  size_t used_ = 0, capacity_ = 0;
+};
+
 nb::bytes save_bytes(nb::handle entries, nb::handle metadata, nb::handle name, nb::handle keywords) {
   const Format* format = format_named(name);
   WriteOptions options;
@@ -155,8 +209,9 @@ nb::bytes save_bytes(nb::handle entries, nb::handle metadata, nb::handle name, n
   const TensorMap map = map_from(entries, metadata);
   const auto threads = pool();
   options.pool = threads.get();
-  const std::string out = run([&] { return to_bytes(map, *format, options); });
-  return nb::bytes(out.data(), out.size());
+  BytesSink sink;
+  check(unlocked([&] { return write_to(map, *format, sink, options); }));
+  return sink.take();
 }
 
 nb::list format_table() {

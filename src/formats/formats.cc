@@ -240,12 +240,15 @@ Status save(const TensorMap& tensors, const std::string& path, const Format* for
   return sink->close();
 }
 
-Result<std::string> to_bytes(const TensorMap& tensors, const Format& format, const WriteOptions& options) {
+Status write_to(const TensorMap& tensors, const Format& format, ByteSink& sink, const WriteOptions& options) {
   FERRY_RETURN_IF_ERROR(check_writable(tensors, format));
+  FERRY_RETURN_IF_ERROR(format.write(tensors, sink, options));
+  return sink.close();
+}
+
+Result<std::string> to_bytes(const TensorMap& tensors, const Format& format, const WriteOptions& options) {
   std::string out;
-  const auto sink = memory_sink(out);
-  FERRY_RETURN_IF_ERROR(format.write(tensors, *sink, options));
-  FERRY_RETURN_IF_ERROR(sink->close());
+  FERRY_RETURN_IF_ERROR(write_to(tensors, format, *memory_sink(out), options));
   return out;
 }
 

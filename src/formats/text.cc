@@ -9,7 +9,7 @@
 namespace ferry::text {
 namespace {
 
-constexpr size_t kBlock = size_t{256} << 10;
+constexpr size_t kFirstBlock = size_t{4} << 10, kBlock = size_t{256} << 10;
 constexpr std::string_view kNoteStart = "ferry:";
 
 template <class To, class From>
@@ -172,25 +172,31 @@ Result<DType> dtype_option(std::string_view value, std::string_view name, DType 
   return *dtype;
 }
 
-Writer::Writer(ByteSink& sink) : sink_(sink), block_(kBlock, '\0'), capacity_(kBlock) {}
+Writer::Writer(ByteSink& sink) : sink_(sink), block_(std::make_unique_for_overwrite<char[]>(kFirstBlock)), capacity_(kFirstBlock) {}
 
 void Writer::put(std::string_view text) {
-  if (text.size() > capacity_ - used_) flush(text.size());
-  std::memcpy(block_.data() + used_, text.data(), text.size());
+  std::memcpy(room(text.size()), text.data(), text.size());
   used_ += text.size();
 }
 
-void Writer::flush(size_t size) {
-  if (used_ > 0 && status_.ok()) status_ = sink_.write(std::string_view(block_.data(), used_));
+// A small text is done in a small block; others get a large one before anything is handed on.
+void Writer::make_room(size_t size) {
+  if (used_ + size > kBlock) flush();
+  if (capacity_ - used_ >= size) return;
+  const size_t capacity = std::max(kBlock, size);
+  auto block = std::make_unique_for_overwrite<char[]>(capacity);
+  std::memcpy(block.get(), block_.get(), used_);
+  block_ = std::move(block);
+  capacity_ = capacity;
+}
+
+void Writer::flush() {
+  if (used_ > 0 && status_.ok()) status_ = sink_.write(std::string_view(block_.get(), used_));
   used_ = 0;
-  if (size > capacity_) {
-    block_.resize(size);
-    capacity_ = size;
-  }
 }
 
 Status Writer::finish() {
-  flush(0);
+  flush();
   return status_;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -70,10 +71,11 @@ class Writer {
   explicit Writer(ByteSink& sink);
   // Room for `size` more bytes at the place returned; done(at) says how far they were filled.
   char* room(size_t size) {
-    if (capacity_ - used_ < size) flush(size);
-    return block_.data() + used_;
+    if (capacity_ - used_ < size) [[unlikely]]
+      make_room(size);
+    return block_.get() + used_;
   }
-  void done(const char* at) { used_ = static_cast<size_t>(at - block_.data()); }
+  void done(const char* at) { used_ = static_cast<size_t>(at - block_.get()); }
   void put(char c) {
     char* at = room(1);
     *at = c;
@@ -88,9 +90,10 @@ class Writer {
   Status finish();
 
  private:
-  void flush(size_t size);
+  void make_room(size_t size);
+  void flush();
   ByteSink& sink_;
-  std::string block_;
+  std::unique_ptr<char[]> block_;
   size_t capacity_ = 0, used_ = 0;
   Status status_;
 };

@@ -15,6 +15,11 @@ void Reader::fail_at(uint64_t offset, std::string message) {
   at_ = end_;
 }
 
+void Reader::fail(Status status) {
+  if (status_.ok()) status_ = std::move(status);
+  at_ = end_;
+}
+
 void Reader::expected(std::string_view what) {
   if (at_ == end_) return fail(concat("the JSON text ends here, expected ", what));
   fail(concat("found ", quoted(std::string_view(at_, 1)), ", expected ", what));

@@ -40,6 +40,7 @@ class Reader {
   void finish();
 
   // For number lists, which are read without a call for each character: the place, and moving on from it.
+  const char* begin() const { return begin_; }
   const char* at() const { return at_; }
   const char* end() const { return end_; }
   void move_to(const char* at) { at_ = at; }
@@ -50,6 +51,7 @@ class Reader {
 
   void fail(std::string message) { fail_at(offset(), std::move(message)); }
   void fail_at(uint64_t offset, std::string message);
+  void fail(Status status);
   bool ok() const { return status_.ok(); }
   Status status() const { return status_; }
 

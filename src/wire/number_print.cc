@@ -119,36 +119,8 @@ template <Style kStyle, class T>
 
 // ---- The usual case
 
-// Binary exponents, as stored, of what can have its first digit between the places kFirstPlace and kLastPlace.
-template <class T>
-struct Usual;
-template <>
-struct Usual<float> {
-  static constexpr uint32_t kFirst = 113, kLast = 150;  // 2^-14 to 2^24: integers up to there are exact
-  static constexpr int kLastPlace = 6;
-};
-template <>
-struct Usual<double> {
-  static constexpr uint32_t kFirst = 1009, kLast = 1072;  // 2^-14 to 2^50
-  static constexpr int kLastPlace = 14;
-};
-constexpr int kFirstPlace = -4;
-
-template <class T>
-constexpr auto make_scales() {
-  const PowerTable powers = make_powers();
-  std::array<Scale<T>, 2 * (Usual<T>::kLast - Usual<T>::kFirst + 1)> out{};
-  for (size_t i = 0; i < out.size(); ++i) {
-    const int q = static_cast<int>(Usual<T>::kFirst + i / 2) - FloatLayout<T>::kBias - FloatLayout<T>::kFraction;
-    out[i] = make_scale<T>(q, i % 2 == 1, powers);
-  }
-  return out;
-}
-template <class T>
-constexpr auto kScales = make_scales<T>();
-
 // One digit shows: these are as short with an exponent, or shorter.
-inline bool prefers_exponent(int place) { return place < -3 || place > 4; }
+inline bool prefers_exponent(int place) { return place < kFirstShortPlace || place > kLastShortPlace; }
 
 template <Style kStyle>
 inline char* print_any(char* at, float value) {
@@ -158,7 +130,7 @@ inline char* print_any(char* at, float value) {
     return print_rare<kStyle>(at, value);
   const uint32_t fraction = bits & 0x7fffff;
   const bool closer = fraction == 0;
-  const Scale<float>& scale = kScales<float>[2 * row + closer];
+  const Scale<float>& scale = kFloatScales[2 * row + closer];
   auto digits = static_cast<uint32_t>(shortest_digits(scale, fraction | 0x800000, closer));
   // Nine digits: it has seven to nine.
   constexpr uint32_t kRaise[] = {100, 10, 1};
@@ -198,7 +170,7 @@ inline char* print_any(char* at, double value) {
     return print_rare<kStyle>(at, value);
   const uint64_t fraction = bits & 0xfffffffffffff;
   const bool closer = fraction == 0;
-  const Scale<double>& scale = kScales<double>[2 * row + closer];
+  const Scale<double>& scale = kDoubleScales[2 * row + closer];
   uint64_t digits = shortest_digits(scale, fraction | uint64_t{1} << 52, closer);
   // Seventeen digits: it has sixteen or so.
   constexpr uint64_t kSixteen = 10'000'000'000'000'000;
@@ -230,6 +202,21 @@ inline char* print_any(char* at, double value) {
 }
 
 }  // namespace
+
+template <class T>
+constexpr UsualScales<T> make_scales() {
+  const PowerTable powers = make_powers();
+  UsualScales<T> out{};
+  for (size_t i = 0; i < out.size(); ++i) {
+    const int q = static_cast<int>(Usual<T>::kFirst + i / 2) - FloatLayout<T>::kBias - FloatLayout<T>::kFraction;
+    out[i] = make_scale<T>(q, i % 2 == 1, powers);
+  }
+  return out;
+}
+constexpr auto kMadeFloatScales = make_scales<float>();
+constexpr auto kMadeDoubleScales = make_scales<double>();
+const UsualScales<float> kFloatScales = kMadeFloatScales;
+const UsualScales<double> kDoubleScales = kMadeDoubleScales;
 
 Decimal shortest_decimal(double value) { return shortest(value); }
 Decimal shortest_decimal(float value) { return shortest(value); }

@@ -74,4 +74,27 @@ inline uint64_t shortest_digits(const Scale<T>& scale, uint64_t c, bool closer) 
   return by_ones ^ ((by_ones ^ by_tens) & (0 - ten_decides));
 }
 
+// Binary exponents, as stored, of what can have its first digit between the places kFirstPlace and kLastPlace, 0 being that of the ones.
+// Such a number is written without an exponent, unless it has one digit only and is not between the places kFirstShortPlace and
+// kLastShortPlace.
+template <class T>
+struct Usual;
+template <>
+struct Usual<float> {
+  static constexpr uint32_t kFirst = 113, kLast = 150;  // 2^-14 to 2^24: integers up to there are exact
+  static constexpr int kLastPlace = 6;
+};
+template <>
+struct Usual<double> {
+  static constexpr uint32_t kFirst = 1009, kLast = 1072;  // 2^-14 to 2^50
+  static constexpr int kLastPlace = 14;
+};
+inline constexpr int kFirstPlace = -4, kFirstShortPlace = -3, kLastShortPlace = 4;
+
+// For exponent e and for e with a closer neighbour, in turn.
+template <class T>
+using UsualScales = std::array<Scale<T>, 2 * (Usual<T>::kLast - Usual<T>::kFirst + 1)>;
+extern const UsualScales<float> kFloatScales;
+extern const UsualScales<double> kDoubleScales;
+
 }  // namespace ferry::number

@@ -55,9 +55,7 @@ Result<std::unique_ptr<TensorReader>> open(std::shared_ptr<const ByteSource> sou
 Status write(const TensorMap& tensors, ByteSink& sink, const WriteOptions& options) {
   PrintOptions print;
   FERRY_ASSIGN_OR_RETURN(print.plain, options.format.get_bool("plain", false));
-  std::string out;
-  FERRY_RETURN_IF_ERROR(print_tensors(tensors, print, out));
-  return sink.write(out);
+  return print_tensors(tensors, print, sink);
 }
 
 }  // namespace

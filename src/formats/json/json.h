@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "ferry/io.h"
 #include "ferry/limits.h"
 #include "ferry/tensor_map.h"
 #include "formats/json/list.h"
@@ -21,6 +22,6 @@ Result<TensorMap> parse_tensors(std::string_view text, const ParseOptions& optio
 struct PrintOptions {
   bool plain = false;  // TensorFlow Serving's grammar and the sparse and ragged objects only: no dtypes, no metadata
 };
-Status print_tensors(const TensorMap& tensors, const PrintOptions& options, std::string& out);
+Status print_tensors(const TensorMap& tensors, const PrintOptions& options, ByteSink& sink);
 
 }  // namespace ferry::json

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <cmath>
+#include <random>
 
 #include "ferry/format.h"
 
@@ -11,7 +13,7 @@ namespace {
 
 std::string print(const TensorMap& map, bool plain = false) {
   std::string out;
-  const Status status = print_tensors(map, {plain}, out);
+  const Status status = print_tensors(map, {plain}, *memory_sink(out));
   return status.ok() ? out : status.to_string();
 }
 Tensor value(std::string_view text) {
@@ -167,6 +169,30 @@ TEST(Json, EveryKindRoundTripsExactly) {
   round_trip(coo(Shape{}, {}, DenseTensor()));
   round_trip(coo(Shape{0, 5}, {}, DenseTensor::of_strings(Shape{0}, std::initializer_list<std::string_view>{})));
   round_trip(TensorMap());
+}
+
+TEST(Json, ListsOfEveryLengthAreWrittenAsTheirNumbersAre) {
+  std::mt19937 random(3);
+  for (const int64_t columns : {1, 2, 3, 63, 64, 65, 1024, 3000}) {
+    const int64_t rows = columns < 100 ? 70 : 3;
+    std::vector<float> values;
+    std::string expected = "[";
+    for (int64_t i = 0; i < rows * columns; ++i) {
+      const auto bits = static_cast<uint32_t>(random());
+      float value = i % 3 == 0   ? std::bit_cast<float>(bits)
+                    : i % 3 == 1 ? static_cast<float>(bits % 1000) / 8
+                                 : static_cast<float>(bits) * -1e-9f;
+      if (!std::isfinite(value)) value = i % 2 == 0 ? INFINITY : std::numeric_limits<float>::quiet_NaN();
+      values.push_back(value);
+      expected += i == 0 ? "[" : i % columns == 0 ? "], [" : ", ";
+      append_float(expected, value);
+    }
+    expected += "]]\n";
+    TensorMap map;
+    ASSERT_TRUE(map.add("", DenseTensor::of<float>(Shape{rows, columns}, values)).ok());
+    EXPECT_EQ(print(map), expected) << columns;
+    EXPECT_TRUE(identical(*parse_tensors(expected), map));
+  }
 }
 
 TEST(Json, PrintsNumbersAsTensorFlowServing) {

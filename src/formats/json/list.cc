@@ -1,7 +1,9 @@
 #include "formats/json/list.h"
 
+#include <algorithm>
 #include <cmath>
 
+#include "wire/json_list.h"
 #include "wire/number.h"
 
 namespace ferry::json {
@@ -29,6 +31,10 @@ template <class T>
 Result<DenseTensor> adopt(std::vector<T> values, DType dtype, Shape shape) {
   auto owner = std::make_shared<std::vector<T>>(std::move(values));
   return DenseTensor::make(dtype, std::move(shape), Buffer::adopt(owner->data(), owner->size() * sizeof(T), owner));
+}
+template <class T>
+Result<DenseTensor> adopt(Growing<T> values, DType dtype, Shape shape) {
+  return DenseTensor::make(dtype, std::move(shape), std::move(values).freeze());
 }
 
 }  // namespace
@@ -131,20 +137,29 @@ void ListBuilder::add_string(Reader& in, std::string_view text) {
   offsets_.push_back(static_cast<int64_t>(text_.size()));
 }
 
-void ListBuilder::floats_from_integers() {
+Status ListBuilder::floats_from_integers() {
   const bool is_signed = mode_ == Mode::signed_;
   mode_ = defaults_.floats == DType::float32 ? Mode::single : Mode::double_;
-  const auto convert = [&](auto& out) {
-    using T = typename std::decay_t<decltype(out)>::value_type;
-    out.reserve(integers_.size() * 2);
-    for (uint64_t bits : integers_) out.push_back(is_signed ? static_cast<T>(static_cast<int64_t>(bits)) : static_cast<T>(bits));
+  const auto convert = [&]<class T>(Growing<T>& out) -> Status {
+    FERRY_RETURN_IF_ERROR(out.reserve(2 * integers_.size()));
+    std::transform(integers_.begin(), integers_.end(), out.room(),
+                   [&](uint64_t bits) { return is_signed ? static_cast<T>(static_cast<int64_t>(bits)) : static_cast<T>(bits); });
+    out.took(integers_.size());
+    return {};
   };
-  if (mode_ == Mode::single) {
-    convert(singles_);
-  } else {
-    convert(doubles_);
-  }
+  FERRY_RETURN_IF_ERROR(mode_ == Mode::single ? convert(singles_) : convert(doubles_));
   integers_ = {};
+  return {};
+}
+
+template <class T>
+bool ListBuilder::push(Reader& in, Growing<T>& values, T value, const char* after) {
+  if (const Status status = values.push(value); !status.ok()) {
+    in.fail(status);
+    return false;
+  }
+  in.move_to(after);
+  return true;
 }
 
 bool ListBuilder::add_float(Reader& in, const char* after) {
@@ -160,16 +175,14 @@ bool ListBuilder::add_float(Reader& in, const char* after) {
     parse_number(at, after, value);
     if (finite && std::isinf(value)) [[unlikely]]
       return overflow(DType::float32);
-    singles_.push_back(value);
+    return push(in, singles_, value, after);
   } else {
     double value = 0;
     parse_number(at, after, value);
     if (finite && std::isinf(value)) [[unlikely]]
       return overflow(DType::float64);
-    doubles_.push_back(value);
+    return push(in, doubles_, value, after);
   }
-  in.move_to(after);
-  return true;
 }
 
 bool ListBuilder::add_integer(Reader& in, const char* after) {
@@ -177,9 +190,7 @@ bool ListBuilder::add_integer(Reader& in, const char* after) {
   if (mode_ == Mode::signed_) {
     int64_t value;
     if (parse_number(at, after, value) != nullptr) [[likely]] {
-      integers_.push_back(static_cast<uint64_t>(value));
-      in.move_to(after);
-      return true;
+      return push(in, integers_, static_cast<uint64_t>(value), after);
     }
     bool negative = *at == '-' || target_;
     for (uint64_t bits : integers_) negative |= static_cast<int64_t>(bits) < 0;
@@ -188,9 +199,7 @@ bool ListBuilder::add_integer(Reader& in, const char* after) {
   if (mode_ == Mode::unsigned_) {
     uint64_t value;
     if (parse_number(at, after, value) != nullptr) {
-      integers_.push_back(value);
-      in.move_to(after);
-      return true;
+      return push(in, integers_, value, after);
     }
   }
   in.fail(concat("the integer ", quoted(std::string_view(at, static_cast<size_t>(after - at))), " does not fit ",
@@ -220,29 +229,71 @@ bool ListBuilder::add_number(Reader& in) {
                    " is not written as an integer, expected one of ", dtype_name(*target_)));
     return false;
   }
-  if (mode_ == Mode::signed_ || mode_ == Mode::unsigned_) floats_from_integers();
+  if (mode_ == Mode::signed_ || mode_ == Mode::unsigned_) {
+    if (const Status status = floats_from_integers(); !status.ok()) {
+      in.fail(status);
+      return false;
+    }
+  }
   return add_float(in, after);
 }
 
+// As many as parse_list() takes, and the lists that they fill. Whether another number follows, which takes more care.
+template <class T, class Stored>
+bool ListBuilder::read_run(Reader& in, Growing<Stored>& values) {
+  static_assert(sizeof(T) == sizeof(Stored));
+  Level& list = levels_[static_cast<size_t>(depth_ - 1)];
+  NumberRun run{in.begin(), in.at()};
+  // The ends of lists are gone over where there is nothing to be noted of them: they are as long as those before.
+  if (depth_ > 1 && list.expected > 0 && !list.ragged) run.row = list.expected;
+  run.current = list.current;
+  run.negative = mode_ != Mode::unsigned_;
+  do {
+    if (values.room_size() == 0) {
+      const double bytes = static_cast<double>(run.at - first_), left = static_cast<double>(in.end() - run.at);
+      const double likely = bytes > 0 ? static_cast<double>(values.size()) * (1.02 + left / bytes) : 0;
+      if (const Status status = values.grow(static_cast<size_t>(likely)); !status.ok()) {
+        in.fail(status);
+        return false;
+      }
+    }
+    values.took(parse_list(run, in.end(), reinterpret_cast<T*>(values.room()), values.room_size()));
+  } while (run.before && values.room_size() == 0);
+  list.current = run.current;
+  list.lists += run.rows;
+  if (depth_ > 1) levels_[static_cast<size_t>(depth_ - 2)].current += run.rows;
+  in.move_to(run.at);
+  return run.before;
+}
+
 void ListBuilder::read_numbers(Reader& in) {
-  int64_t added = 0;
+  if (!scalar(in, 0)) return;
+  if (first_ == nullptr) first_ = in.at();
   for (;;) {
-    if (!add_number(in)) return;
-    ++added;
+    bool more = true;
+    switch (mode_) {
+      case Mode::single: more = read_run<float>(in, singles_); break;
+      case Mode::double_: more = read_run<double>(in, doubles_); break;
+      case Mode::signed_:
+      case Mode::unsigned_: more = read_run<int64_t>(in, integers_); break;
+      case Mode::none:
+      case Mode::boolean:
+      case Mode::text: break;
+    }
+    if (!more || !in.ok() || !add_number(in) || !scalar(in)) return;
     const char* at = in.at();
     const char* const end = in.end();
     const auto space = [&] {
       while (at != end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) ++at;
     };
     space();
-    if (at == end || *at != ',') break;
+    if (at == end || *at != ',') return;
     ++at;
     space();
     // Anything else after the comma is the caller's.
-    if (at == end || !(number::is_digit(*at) || *at == '-' || *at == 'N' || *at == 'I')) break;
+    if (at == end || !(number::is_digit(*at) || *at == '-' || *at == 'N' || *at == 'I')) return;
     in.move_to(at);
   }
-  scalar(in, added);
 }
 
 void ListBuilder::read(Reader& in) {
@@ -289,8 +340,9 @@ namespace {
 
 // Integers read as 64 bits into the width of the dtype.
 template <class T, class From>
-Status narrow(const std::vector<uint64_t>& from, DType dtype, int bits, std::vector<T>& out) {
-  out.reserve(from.size());
+Status narrow(const Growing<uint64_t>& from, DType dtype, int bits, Growing<T>& out) {
+  FERRY_RETURN_IF_ERROR(out.reserve(from.size()));
+  T* to = out.room();
   for (uint64_t word : from) {
     const auto value = static_cast<From>(word);
     bool fits;
@@ -301,8 +353,9 @@ Status narrow(const std::vector<uint64_t>& from, DType dtype, int bits, std::vec
       fits = static_cast<int64_t>(value) >= 0 && (word >> bits) == 0;
     }
     if (!fits) return data_loss(concat("the integer ", value, " does not fit ", dtype_name(dtype)));
-    out.push_back(static_cast<T>(value));
+    *to++ = static_cast<T>(value);
   }
+  out.took(from.size());
   return {};
 }
 
@@ -336,9 +389,10 @@ Result<DenseTensor> ListBuilder::flat(DType dtype, Shape shape) {
     return visit_dtype(dtype, [&]<class Tag>(Tag) -> Result<DenseTensor> {
       using T = typename Tag::type;
       if constexpr (is_small_float_v<T>) {
-        std::vector<T> out;
-        out.reserve(doubles_.size());
-        for (double value : doubles_) out.push_back(small_from_double<T>(value));
+        Growing<T> out;
+        FERRY_RETURN_IF_ERROR(out.reserve(doubles_.size()));
+        std::transform(doubles_.begin(), doubles_.end(), out.room(), small_from_double<T>);
+        out.took(doubles_.size());
         return adopt(std::move(out), dtype, std::move(shape));
       } else {
         return internal_error("doubles read for a dtype that is none");
@@ -354,7 +408,7 @@ Result<DenseTensor> ListBuilder::flat(DType dtype, Shape shape) {
     using Plain =
         std::conditional_t<is_small_int_v<T>, std::conditional_t<std::is_same_v<T, Int4> || std::is_same_v<T, Int2>, int8_t, uint8_t>, T>;
     if constexpr (std::is_integral_v<Plain> && !std::is_same_v<Plain, bool> && sizeof(Plain) < 8) {
-      std::vector<Plain> out;
+      Growing<Plain> out;
       FERRY_RETURN_IF_ERROR(mode_ == Mode::signed_ ? (narrow<Plain, int64_t>(integers_, dtype, bits, out))
                                                    : (narrow<Plain, uint64_t>(integers_, dtype, bits, out)));
       return adopt(std::move(out), dtype, std::move(shape));

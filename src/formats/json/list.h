@@ -9,6 +9,7 @@
 
 #include "ferry/limits.h"
 #include "ferry/tensor.h"
+#include "formats/json/growing.h"
 #include "wire/json.h"
 
 namespace ferry::json {
@@ -50,11 +51,15 @@ class ListBuilder {
   };
 
   size_t count() const;
-  void read_numbers(Reader& in);  // a run of numbers, commas between, up to what is none
-  bool add_number(Reader& in);
+  void read_numbers(Reader& in);  // numbers with commas between, up to what is none
+  template <class T, class Stored>
+  bool read_run(Reader& in, Growing<Stored>& values);
+  bool add_number(Reader& in);  // one, with care
+  template <class T>
+  bool push(Reader& in, Growing<T>& values, T value, const char* after);
   bool add_float(Reader& in, const char* after);
   bool add_integer(Reader& in, const char* after);
-  void floats_from_integers();
+  Status floats_from_integers();
   bool scalar(Reader& in, int64_t count = 1);
   bool set_mode(Reader& in, Mode mode, std::string_view what);
   Result<DenseTensor> flat(DType dtype, Shape shape);
@@ -65,9 +70,10 @@ class ListBuilder {
   bool base64_ = false;
   int depth_ = 0, leaf_depth_ = -1, deepest_ = 0;
   std::vector<Level> levels_;
-  std::vector<uint64_t> integers_;
-  std::vector<float> singles_;
-  std::vector<double> doubles_;
+  const char* first_ = nullptr;  // number in the text, by which the number of all is guessed
+  Growing<uint64_t> integers_;   // or int64
+  Growing<float> singles_;
+  Growing<double> doubles_;
   std::vector<uint8_t> bools_;
   std::vector<int64_t> offsets_{0};
   std::string text_;
