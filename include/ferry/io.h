@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,12 @@ namespace ferry {
 
 class Folder;
 
+// Where bytes lie in a regular file, for handing them to another process.
+struct FileRange {
+  int fd;  // the caller's to close
+  uint64_t offset;
+};
+
 // Random access to bytes of known size. Thread-safe: reading changes nothing.
 class ByteSource {
  public:
@@ -28,6 +35,8 @@ class ByteSource {
   virtual bool in_memory() const = 0;                                       // view() copies nothing
   virtual std::string_view name() const = 0;                                // for messages: the path as it was given, "-" for stdin
   virtual std::shared_ptr<const Folder> folder() const { return nullptr; }  // where it lies; null for pipes and memory
+  // The file that the bytes lie in, opened anew; nothing where they lie in memory only, or its path now leads to another file.
+  virtual std::optional<FileRange> reopen() const { return std::nullopt; }
 };
 
 // Named bytes that lie together: a directory, the members of a zip archive. Thread-safe: reading changes nothing.

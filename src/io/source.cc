@@ -90,8 +90,8 @@ class PreadSource : public ByteSource {
 // them up.
 class MappedFile : public MemorySource {
  public:
-  MappedFile(Buffer data, int fd, std::string path, const Limits& limits)
-      : MemorySource(std::move(data), std::move(path)), limits_(limits), fd_(fd) {
+  MappedFile(Buffer data, int fd, std::string path, const struct stat& info, const Limits& limits)
+      : MemorySource(std::move(data), std::move(path)), info_(info), limits_(limits), fd_(fd) {
     if (kept_.fetch_add(1) >= kMostKept) close_descriptor();
   }
   ~MappedFile() override {
@@ -109,6 +109,21 @@ class MappedFile : public MemorySource {
     return MemorySource::read_at(offset, out);
   }
 
+  std::optional<FileRange> reopen() const override {
+    if (fd_ >= 0) {
+      const int copy = ::fcntl(fd_, F_DUPFD_CLOEXEC, 0);
+      if (copy >= 0) return FileRange{copy, 0};
+    }
+    const int fd = ::open(std::string(name()).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return std::nullopt;
+    struct stat now;
+    if (::fstat(fd, &now) == 0 && now.st_dev == info_.st_dev && now.st_ino == info_.st_ino && now.st_size == info_.st_size) {
+      return FileRange{fd, 0};
+    }
+    ::close(fd);
+    return std::nullopt;
+  }
+
  private:
   static constexpr size_t kSmall = 16 << 10;
   static constexpr int kMostKept = 64;
@@ -117,6 +132,7 @@ class MappedFile : public MemorySource {
     ::close(std::exchange(fd_, -1));
     kept_.fetch_sub(1);
   }
+  struct stat info_;
   Limits limits_;
   int fd_;
 };
@@ -136,6 +152,11 @@ class SubSource : public ByteSource {
   }
   bool in_memory() const override { return source_->in_memory(); }
   std::string_view name() const override { return name_; }
+  std::optional<FileRange> reopen() const override {
+    auto range = source_->reopen();
+    if (range) range->offset += offset_;
+    return range;
+  }
 
  private:
   std::shared_ptr<const ByteSource> source_;
@@ -212,7 +233,8 @@ Result<std::shared_ptr<const ByteSource>> open_plain(const std::string& path, co
   void* map = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
   if (map == MAP_FAILED) return std::shared_ptr<const ByteSource>(std::make_shared<PreadSource>(fd, size, path, limits));
   std::shared_ptr<const void> owner(map, [size](const void* p) { ::munmap(const_cast<void*>(p), size); });
-  return std::shared_ptr<const ByteSource>(std::make_shared<MappedFile>(Buffer::adopt(map, size, std::move(owner)), fd, path, limits));
+  return std::shared_ptr<const ByteSource>(
+      std::make_shared<MappedFile>(Buffer::adopt(map, size, std::move(owner)), fd, path, info, limits));
 }
 
 }  // namespace
