@@ -67,6 +67,17 @@ void must_end(const Format& format, std::string_view bytes) {
   for (const auto& entry : *tensors) EXPECT_TRUE(validate(entry.tensor, Validation::bounds).ok()) << entry.name;
 }
 
+// HDF5 is decoded in another process, which takes a hundred times as long: a sample of flips there, and none of it where that
+// process is not built.
+bool is_remote(const Format& format) { return format.id == "h5" || format.id == "keras"; }
+bool is_built([[maybe_unused]] const Format& format) {
+#ifdef FERRY_NO_HDF5
+  return !is_remote(format);
+#else
+  return true;
+#endif
+}
+
 class Golden : public testing::TestWithParam<const Format*> {
  protected:
   const Format& format() const { return *GetParam(); }
@@ -85,6 +96,7 @@ TEST_P(Golden, ThereAreSomeAndTheyAreRecognised) {
 }
 
 TEST_P(Golden, ReadsAndSurvivesItsOwnRoundTrip) {
+  if (!is_built(format())) GTEST_SKIP() << "ferry-hdf5 is not built";
   for (const auto& path : goldens()) {
     auto tensors = load(path.string(), &format());
     ASSERT_TRUE(tensors.ok()) << path << ": " << tensors.status().to_string();
@@ -99,6 +111,7 @@ TEST_P(Golden, ReadsAndSurvivesItsOwnRoundTrip) {
 }
 
 TEST_P(Golden, InspectAgreesWithReading) {
+  if (!is_built(format())) GTEST_SKIP() << "ferry-hdf5 is not built";
   for (const auto& path : goldens()) {
     auto reader = open_tensors(path.string(), &format());
     ASSERT_TRUE(reader.ok()) << path << ": " << reader.status().to_string();
@@ -128,9 +141,9 @@ TEST_P(Golden, EveryBitFlipEnds) {
   for (const auto& path : goldens()) {
     std::string bytes = slurp(path);
     // Headers sit at the front, a zip's directory at the end; between them a sample.
-    const size_t edge = 256;
+    const size_t edge = is_remote(format()) ? 100 : 256;
     for (size_t at = 0; at < bytes.size(); at += at < edge || at + edge >= bytes.size() ? 1 : std::max<size_t>(1, bytes.size() / 100)) {
-      for (int bit = 0; bit < 8; ++bit) {
+      for (int bit = is_remote(format()) ? static_cast<int>(at % 8) : 0; bit < 8; bit += is_remote(format()) ? 8 : 1) {
         bytes[at] = static_cast<char>(bytes[at] ^ (1 << bit));
         must_end(format(), bytes);
         bytes[at] = static_cast<char>(bytes[at] ^ (1 << bit));
@@ -140,6 +153,7 @@ TEST_P(Golden, EveryBitFlipEnds) {
 }
 
 TEST_P(Golden, EachDamagedFileGetsItsSentence) {
+  if (!is_built(format())) GTEST_SKIP() << "ferry-hdf5 is not built";
   for (const auto& path : files_of(kGoldens / format().id / "bad")) {
     std::string expected = slurp(path.string() + ".expected");
     while (!expected.empty() && expected.back() == '\n') expected.pop_back();

@@ -59,7 +59,7 @@ std::string object_header(std::string_view messages) {
   Bytes out;
   out.text("OHDR").u8(2).u8(2).u32(messages.size()).text(messages);  // flags 2: the size has four bytes
   out.u32(lookup3(out.str()));
-  return std::move(out).take();
+  return out.take();
 }
 
 void attribute(Bytes& out, const EncodedAttribute& a) {
@@ -116,7 +116,7 @@ std::string superblock(uint64_t root, uint64_t end) {
   Bytes out;
   out.text(std::string_view("\x89HDF\r\n\x1a\n", 8)).u8(2).u8(8).u8(8).u8(0).u64(0).u64(kUndefined).u64(end).u64(root);
   out.u32(lookup3(out.str()));
-  return std::move(out).take();
+  return out.take();
 }
 
 bool is_opaque(DType dtype) {
@@ -149,7 +149,7 @@ std::string dataspace(std::span<const int64_t> dims) {
   Bytes out;
   out.u8(2).u8(dims.size()).u8(0).u8(dims.empty() ? 0 : 1);
   for (int64_t dim : dims) out.u64(static_cast<uint64_t>(dim));
-  return std::move(out).take();
+  return out.take();
 }
 
 std::string dataset_header(const DenseTensor& tensor, std::string_view type, uint64_t data, uint64_t bytes,

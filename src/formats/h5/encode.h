@@ -35,7 +35,7 @@ class Bytes {
     return *this;
   }
   size_t size() const { return out_.size(); }
-  std::string&& take() && { return std::move(out_); }
+  std::string take() { return std::move(out_); }
   const std::string& str() const { return out_; }
 
  private:

@@ -129,13 +129,14 @@ Status Process::died(std::string_view what) {
     got = ::waitpid(pid_, &status, WNOHANG);
     if (got == 0) ::usleep(1000);
   }
-  if (got == 0) {
+  const bool killed = got == 0;
+  if (killed) {
     ::kill(pid_, SIGKILL);
     while ((got = ::waitpid(pid_, &status, 0)) < 0 && errno == EINTR) {
     }
   }
   pid_ = -1;
-  if (got > 0 && WIFSIGNALED(status)) {
+  if (!killed && got > 0 && WIFSIGNALED(status)) {
     if (WTERMSIG(status) == SIGPROF) {
       return limit_exceeded("ferry-hdf5 took more processor time over it than a file of this size is given; it is most likely damaged");
     }
@@ -292,6 +293,11 @@ void give_back(std::unique_ptr<Process> process) {
   if (!process->usable()) return;
   const std::lock_guard lock(idle_mutex());
   if (idle().size() < kIdle) idle().push_back(std::move(process));
+}
+
+void end_idle_processes() {
+  const std::lock_guard lock(idle_mutex());
+  idle().clear();
 }
 
 }  // namespace ferry::h5

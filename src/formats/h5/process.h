@@ -43,5 +43,6 @@ class Process {
 // Processes that idle, for the next file: starting one costs milliseconds. Process-wide because processes are; at most two are kept.
 Result<std::unique_ptr<Process>> take_process(uint64_t preferred_file);
 void give_back(std::unique_ptr<Process> process);
+void end_idle_processes();
 
 }  // namespace ferry::h5

@@ -1,4 +1,6 @@
 // The datasets of an HDF5 file as plain arrays; composite tensors by the Parts rule and by AnnData's attributes.
+#include <unistd.h>
+
 #include <algorithm>
 #include <unordered_set>
 
@@ -186,6 +188,9 @@ Status Hdf5Arrays::start() {
 Status Hdf5Arrays::check_size(uint64_t bytes) const {
   if (bytes > limits_.max_tensor_bytes) {
     return limit_exceeded(concat("it has ", bytes, " bytes, more than ", limits_.max_tensor_bytes, " (max_tensor_bytes)"));
+  }
+  if (bytes > static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGE_SIZE))) {
+    return limit_exceeded(concat("it has ", bytes, " bytes, more than the memory of this machine"));
   }
   if (bytes > limits_.max_expanded_bytes) {
     return limit_exceeded(concat("it expands to ", bytes, " bytes, more than ", limits_.max_expanded_bytes, " (max_expanded_bytes)"));

@@ -270,6 +270,10 @@ Status Plan::add_metadata_of(std::string_view name, std::string_view key, std::s
   return attribute(0, concat(name, "/", key), value);
 }
 
+bool describes_a_group(std::string_view attribute) {
+  return attribute == kEncodingType || attribute == kEncodingVersion || attribute == "column-order" || attribute == "weight_names";
+}
+
 // "a/b/KEY" is the attribute KEY of the group or dataset a/b where there is one, else an attribute of the root with that whole name.
 Status Plan::add_metadata(const Metadata& metadata) {
   for (const auto& [key, value] : metadata) {
@@ -280,6 +284,15 @@ Status Plan::add_metadata(const Metadata& metadata) {
       node = find(std::string_view(key).substr(0, slash));
       if (node) break;
       slash = key.rfind('/', slash - 1);
+    }
+    // AnnData and Keras also describe groups in which there is nothing.
+    const size_t last = key.rfind('/');
+    if (last != std::string::npos && describes_a_group(std::string_view(key).substr(last + 1)) &&
+        check_name(std::string_view(key).substr(0, last)).ok() && slash != last) {
+      if (const auto made = group_at(std::string_view(key).substr(0, last)); made.ok()) {
+        node = *made;
+        slash = last;
+      }
     }
     if (node) {
       FERRY_RETURN_IF_ERROR(attribute(*node, std::string_view(key).substr(slash + 1), value));
