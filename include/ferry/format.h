@@ -100,6 +100,7 @@ enum class Sniff : uint8_t { no, maybe, likely, certain };
 struct Format {
   std::string_view id;
   std::string_view summary;                      // one line for `ferry help formats`
+  std::string_view readers = {};                 // who else reads it: "NumPy, SciPy"
   std::span<const std::string_view> extensions;  // ".npy"
   Capabilities capabilities;
   std::span<const OptionSpec> options;
@@ -141,6 +142,8 @@ Result<std::string> to_bytes(const TensorMap& tensors, const Format& format, con
 
 // Whether `format` can hold `tensors`; the message says what to do where it cannot. The three above ask first.
 Status check_writable(const TensorMap& tensors, const Format& format);
+// A sparse tensor in a layout that the format takes: another one says the same in as little room, so it need not be asked for.
+Result<Tensor> fit_layout(const Tensor& x, const Format& format, ThreadPool* pool = nullptr);
 
 // ---- For formats
 

@@ -4,7 +4,6 @@
 
 #include "cli/progress.h"
 #include "cli/text.h"
-#include "ferry/sparse.h"
 
 namespace ferry::cli {
 namespace {
@@ -207,20 +206,6 @@ std::optional<Input> open_input(Context& context, const Arguments& arguments, st
   if (!reader.ok()) return failed(reader.status());
   input.reader = *std::move(reader);
   return input;
-}
-
-Result<Tensor> fit_layout(const Tensor& x, const Format& format, ThreadPool* pool) {
-  const KindSet& takes = format.capabilities.kinds;
-  const auto* sparse = std::get_if<SparseTensor>(&x);
-  if (sparse == nullptr || takes.has(kind_of(x))) return x;
-  const bool compressed = sparse->rank() == 2 && (takes.csr || takes.csc);
-  if (!takes.coo && !compressed) return x;  // check_writable() says what to do
-  FERRY_ASSIGN_OR_RETURN(SparseTensor out, to_layout(*sparse,
-                                                     takes.coo   ? Layout::coo
-                                                     : takes.csr ? Layout::csr
-                                                                 : Layout::csc,
-                                                     std::nullopt, pool));
-  return Tensor(std::move(out));
 }
 
 const Format* output_format(Context& context, const Arguments& arguments, std::string_view path) {

@@ -46,8 +46,6 @@ std::optional<Input> open_input(Context& context, const Arguments& arguments, st
 // The format of OUT: --to, else by extension.
 const Format* output_format(Context& context, const Arguments& arguments, std::string_view path);
 std::optional<FormatOptions> output_options(Context& context, const Arguments& arguments, const Format& format, const Format* in = nullptr);
-// A sparse tensor in a layout that the format takes: another one says the same in as little room, so it need not be asked for.
-Result<Tensor> fit_layout(const Tensor& x, const Format& format, ThreadPool* pool);
 // Writes with a progress bar; nothing is left under `path` where it fails. Gives the exit code.
 int write_output(Context& context, const TensorMap& tensors, std::string_view path, const Format& format, const FormatOptions& options);
 

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "ferry/format.h"
+#include "ferry/sparse.h"
 
 namespace ferry {
 
@@ -300,6 +301,20 @@ Status check_writable(const TensorMap& tensors, const Format& format) {
     }
   }
   return {};
+}
+
+Result<Tensor> fit_layout(const Tensor& x, const Format& format, ThreadPool* pool) {
+  const KindSet& takes = format.capabilities.kinds;
+  const auto* sparse = std::get_if<SparseTensor>(&x);
+  if (sparse == nullptr || takes.has(kind_of(x))) return x;
+  const bool compressed = sparse->rank() == 2 && (takes.csr || takes.csc);
+  if (!takes.coo && !compressed) return x;  // check_writable() says what to do
+  FERRY_ASSIGN_OR_RETURN(SparseTensor out, to_layout(*sparse,
+                                                     takes.coo   ? Layout::coo
+                                                     : takes.csr ? Layout::csr
+                                                                 : Layout::csc,
+                                                     std::nullopt, pool));
+  return Tensor(std::move(out));
 }
 
 std::unique_ptr<TensorReader> reader_of(TensorMap tensors) { return std::make_unique<MapReader>(std::move(tensors)); }

@@ -139,6 +139,7 @@ extern const Format kFormat;
 const Format kFormat = {
     .id = "arrow",
     .summary = "Apache Arrow IPC file (Feather 2): columns for pandas, polars, duckdb; mapped, lz4 and zstd",
+    .readers = "pyarrow, polars, DuckDB, pandas",
     .extensions = kFileExtensions,
     .capabilities = kCapabilities,
     .options = kOptions,
@@ -155,6 +156,7 @@ extern const Format kFormat;
 const Format kFormat = {
     .id = "arrows",
     .summary = "Apache Arrow IPC stream; reads the deprecated Tensor and SparseTensor messages too",
+    .readers = "pyarrow, polars, DuckDB",
     .extensions = arrow::kStreamExtensions,
     .capabilities = arrow::kCapabilities,
     .options = arrow::kOptions,

@@ -292,6 +292,7 @@ extern const Format kFormat;
 const Format kFormat = {
     .id = "csv",
     .summary = "comma-separated text: pairs row,col,value, a table of columns, or a matrix",
+    .readers = "anything",
     .extensions = kCsvExtensions,
     .capabilities = kCapabilities,
     .options = kOptions,
@@ -308,6 +309,7 @@ extern const Format kFormat;
 const Format kFormat = {
     .id = "tsv",
     .summary = "tab-separated text: as csv",
+    .readers = "anything",
     .extensions = csv::kTsvExtensions,
     .capabilities = csv::kCapabilities,
     .options = csv::kOptions,

@@ -63,6 +63,7 @@ Status write(const TensorMap& tensors, ByteSink& sink, const WriteOptions& optio
 const Format kFormat = {
     .id = "json",
     .summary = "TensorFlow Serving's values, with objects for sparse and ragged tensors",
+    .readers = "anything, TF Serving",
     .extensions = kExtensions,
     .capabilities = {.kinds = KindSet::all(), .dtypes = DTypeSet::all(), .metadata = true},
     .options = kOptions,

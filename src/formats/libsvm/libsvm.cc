@@ -374,6 +374,7 @@ extern const Format kFormat;
 const Format kFormat = {
     .id = "libsvm",
     .summary = "libsvm and svmlight text: labels, query ids and index:value pairs",
+    .readers = "scikit-learn, XGBoost, LIBSVM",
     .extensions = kExtensions,
     .capabilities = {.kinds = {.dense = true, .coo = true, .csr = true, .csc = false, .ragged = true},
                      .dtypes = DTypeSet::fixed_size() - DTypeSet::of(DType::complex64, DType::complex128),

@@ -451,6 +451,7 @@ extern const Format kFormat;
 const Format kFormat = {
     .id = "mtx",
     .summary = "Matrix Market: one sparse or dense matrix as text",
+    .readers = "SciPy, MATLAB, Julia, R",
     .extensions = kExtensions,
     .capabilities = {.kinds = {.dense = true, .coo = true, .csr = true, .csc = true, .ragged = false},
                      .dtypes = DTypeSet::fixed_size(),

@@ -66,6 +66,7 @@ extern const Format kFormat;
 const Format kFormat = {
     .id = "npy",
     .summary = "NumPy's own file of one array",
+    .readers = "NumPy",
     .extensions = kExtensions,
     .capabilities =
         {.kinds = {.dense = true}, .dtypes = DTypeSet::all(), .names = false, .metadata = false, .many = false, .streams = false},

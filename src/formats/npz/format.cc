@@ -96,6 +96,7 @@ extern const Format kFormat;
 const Format kFormat = {
     .id = "npz",
     .summary = "NumPy's archive of named arrays, and SciPy's sparse matrices",
+    .readers = "NumPy, SciPy",
     .extensions = kExtensions,
     .capabilities = {.kinds = KindSet::all(), .dtypes = DTypeSet::all(), .names = true, .metadata = true, .many = true, .streams = false},
     .options = kOptions,

@@ -128,6 +128,7 @@ extern const Format kFormat;
 const Format kFormat = {
     .id = "safetensors",
     .summary = "Hugging Face's named tensors behind a JSON header, and sharded sets by their index",
+    .readers = "safetensors, PyTorch, JAX, Hugging Face",
     .extensions = kExtensions,
     .capabilities = {.kinds = KindSet::all(), .dtypes = DTypeSet::all(), .names = true, .metadata = true, .many = true, .streams = false},
     .options = {},

@@ -69,6 +69,7 @@ Status write(const TensorMap& tensors, ByteSink& sink, const WriteOptions&) {
 const Format kFormat = {
     .id = "tensorproto",
     .summary = "one dense tensor as tf.io.serialize_tensor writes it",
+    .readers = "TensorFlow, TF Serving",
     .extensions = kExtensions,
     .capabilities = {.kinds = {.dense = true}, .dtypes = DTypeSet::all(), .names = false, .many = false},
     .options = {},

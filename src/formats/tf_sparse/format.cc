@@ -101,6 +101,7 @@ Status write(const TensorMap& tensors, ByteSink& sink, const WriteOptions& optio
 const Format kFormat = {
     .id = "tf_sparse",
     .summary = "one sparse tensor as tf.io.serialize_sparse or serialize_many_sparse gives it",
+    .readers = "TensorFlow",
     .extensions = kExtensions,
     .capabilities = {.kinds = {.coo = true}, .dtypes = DTypeSet::all(), .names = false, .many = false},
     .options = kOptions,
