@@ -24,7 +24,7 @@ struct FormatProfile {
   double read_all = 0;                 // opened, and every byte of every tensor looked at
   double first = 0;                    // opened, and the first tensor there
   std::optional<double> row = {};      // opened before: one row of the largest tensor; unset where it has no rows
-  std::vector<std::string> lost = {};  // of: names, metadata, kind, dtype, shape, values, order
+  std::vector<std::string> lost = {};  // of: tensors, tensors added, names, metadata, kind, dtype, shape, values, order
   bool written() const { return refused.ok(); }
   bool lossless() const { return written() && lost.empty(); }
 };

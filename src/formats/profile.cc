@@ -219,7 +219,8 @@ std::vector<std::string> what_was_lost(const TensorMap& before, const TensorMap&
   const auto lose = [&](std::string_view what) {
     if (std::ranges::find(out, what) == out.end()) out.emplace_back(what);
   };
-  if (before.size() != after.size()) return {"tensors"};
+  if (after.size() < before.size()) return {"tensors"};
+  if (after.size() > before.size()) lose("tensors added");
   if (!(before.metadata == after.metadata)) lose("metadata");
   for (size_t i = 0; i < before.size(); ++i) {
     const auto& a = before[i];

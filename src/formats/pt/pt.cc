@@ -113,6 +113,7 @@ extern const Format kFormat;
 const Format kFormat = {
     .id = "pt",
     .summary = "PyTorch checkpoints: torch.save of any version and TorchScript, read without running anything",
+    .readers = "PyTorch",
     .extensions = kExtensions,
     .capabilities = {.kinds = {}, .dtypes = {}, .names = true, .metadata = true, .many = true, .streams = false},
     .options = kOptions,
