@@ -132,6 +132,33 @@ def test_a_map_is_a_table_for_pyarrow_polars_and_duckdb():
     assert duckdb.sql("select max(label), count(*) from map").fetchall()[0] == (1, 3)
 
 
+COO = SparseTensor.from_pairs({(0, 1): 2.0, (2, 0): 5.0}, shape=(3, 4))
+KINDS = {
+    "vector": DenseTensor(np.arange(3.0)), "matrix": DenseTensor(np.arange(6.0).reshape(3, 2)), "cube": DenseTensor(np.arange(12).reshape(3, 2, 2)),
+    "strings": ferry.as_tensor(["a", "b", "ç"]), "ragged": RaggedTensor.from_lists([[1, 2], [], [3]]),
+    "nested": RaggedTensor.from_lists([[[1], [2, 3]], [], [[4]]]), "words": RaggedTensor.from_lists([["a"], [], ["b", "c"]]),
+    "coo": COO, "csr": COO.tocsr(), "csc": COO.tocsc(),
+}  # fmt: skip
+IMPORTERS = {
+    "pyarrow": lambda map: pa.table(map),
+    "polars": lambda map: pl.DataFrame(map),
+    "duckdb": lambda map: duckdb.sql("select * from map").to_arrow_table(),
+}
+
+
+@pytest.mark.parametrize("importer", IMPORTERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_tensor_is_imported_by_each_library_and_comes_back(kind, importer):
+    tensor = KINDS[kind]
+    got = ferry.from_arrow(IMPORTERS[importer](TensorMap({"x": tensor})))
+    if kind == "csr" and importer != "pyarrow":  # they drop the metadata that tells columns of entries from other lists of structs
+        assert got["x/index"].tolist() == [[1], [], [0]] and got["x/value"].tolist() == [[2.0], [], [5.0]]
+    elif kind == "cube" and importer == "duckdb":  # and the shape within a row
+        assert got["x"] == tensor.reshape((3, 4))
+    else:
+        assert got["x"] == tensor
+
+
 def test_memory_is_shared_both_ways():
     a = np.arange(1000, dtype=np.float32)
     array = pa.array(DenseTensor(a))
