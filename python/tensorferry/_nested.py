@@ -20,7 +20,7 @@ from ._errors import Error, make_error
 from ._map import STRUCTURE, TensorMap
 
 # A structure in JSON is one of
-#   "tensor", "none", or a plain value that came as a tensor of rank 0: "bool" "int" "float" "complex" "str" "bytes"
+#   "tensor", "none", or a single value kept as a tensor of rank 0: "bool" "int" "float" "complex" "str" "bytes", "numpy" for NumPy's own
 #   {"list of": "int"}            a list (of lists, …) of plain values, kept as one dense or ragged tensor
 #   {"list": [structure, …]}      {"tuple": […]}
 #   {"dict": [[key, structure], …]}    a key is a string or a whole number
@@ -53,6 +53,10 @@ def _is_dataclass(value: Any) -> bool:
     return hasattr(type(value), "__dataclass_fields__") and not hasattr(value, "__array__")
 
 
+def _is_numpy_scalar(value: Any) -> bool:
+    return type(value).__module__ == "numpy" and not hasattr(value, "__len__")  # arrays and texts have a length
+
+
 def _is_tensor_of_tensorflow(value: Any) -> bool:
     """A tf.compat.v1.SparseTensorValue is a named tuple, and yet a tensor."""
     return _is_namedtuple(value) and value._fields == ("indices", "values", "dense_shape")
@@ -78,7 +82,7 @@ def plain_kind(values: Any) -> str | None:
     kind = kinds.pop()
     if kind in _PLAIN:
         return kind.__name__
-    return "tensor" if kind.__module__ == "numpy" and not hasattr(level[0], "__len__") else None  # NumPy's scalars
+    return "numpy" if _is_numpy_scalar(level[0]) else None
 
 
 def is_structure(value: Any) -> bool:
@@ -160,7 +164,7 @@ class _Flattener:
             if isinstance(error, Error):
                 raise make_error(error.code, f"{name}: {error.message}", error.offset, error.path) from error
             raise type(error)(f"{name}: {error}") from error
-        texts = facts_of(value, name, self.facts) if kind == "tensor" else None
+        texts = facts_of(value, name, self.facts) if kind in ("tensor", "numpy") else None
         if texts:
             self.out.tensor_metadata[name] = texts
         return kind
@@ -198,7 +202,7 @@ class _Flattener:
             return {"list" if isinstance(value, list) else "tuple": [self.walk(item, _join(path, i)) for i, item in enumerate(value)]}
         if type(value) in _PLAIN:
             return self.leaf(value, path, type(value).__name__)
-        return self.leaf(value, path)
+        return self.leaf(value, path, "numpy" if _is_numpy_scalar(value) else "tensor")
 
 
 def _of_list(values: list[Any]) -> Any:
@@ -323,11 +327,10 @@ class _Rebuilder:
         if node == "tensor":
             return self.leaf(path)
         if isinstance(node, str):
-            return _plain(self.leaf(path).tolist(), node)
+            return _plain(self.leaf(path), node)
         ((kind, inside),) = node.items()
         if kind == "list of":
-            tensor = self.leaf(path)
-            return tensor if inside == "tensor" else _plain(tensor.tolist(), inside)
+            return _plain(self.leaf(path), inside)
         if kind == "list":
             return [self.build(item, _join(path, i)) for i, item in enumerate(inside)]
         if kind == "tuple":
@@ -340,14 +343,27 @@ class _Rebuilder:
         raise KeyError(kind)
 
 
-def _plain(value: Any, kind: str) -> Any:
-    if isinstance(value, list):
-        return [_plain(item, kind) for item in value]
-    if kind == "str" and isinstance(value, bytes):
-        return value.decode()
-    if kind == "float" and type(value) is int:
-        return float(value)
-    return value
+def _plain(tensor: Any, kind: str) -> Any:
+    """The value, list or lists that a tensor was made of."""
+    if kind == "numpy":
+        return _numpy_scalars(tensor if isinstance(tensor, RaggedTensor) else tensor.to_numpy())
+    if kind == "str":
+        return _mapped(bytes.decode, tensor.tolist())
+    if kind == "float":
+        return _mapped(float, tensor.tolist())
+    if kind in ("bool", "int", "complex", "bytes"):
+        return tensor.tolist()
+    raise KeyError(kind)
+
+
+def _mapped(function: Any, value: Any) -> Any:
+    return [_mapped(function, item) for item in value] if isinstance(value, list) else function(value)
+
+
+def _numpy_scalars(value: Any) -> Any:
+    if isinstance(value, RaggedTensor) or value.ndim:
+        return [_numpy_scalars(value[i]) for i in range(len(value))]
+    return value[()]
 
 
 def _by_names(tensors: TensorMap) -> Any:

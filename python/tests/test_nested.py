@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections import OrderedDict, namedtuple
+from random import Random
 
 import numpy as np
 import pytest
@@ -47,6 +48,7 @@ STRUCTURES = {
     "lists": lambda: {"a": [np.ones(2), np.ones(3)], "b": [[1, 2], [3]], "c": [[1, 2], [3, 4]], "d": [[[1], []], []], "e": [[], []]},
     "plain": lambda: {"i": 3, "f": 1.5, "b": True, "c": 2 - 1j, "s": "ß/~", "y": b"\xff\x00", "n": None, "l": [1.0, 2.5], "w": ["a", "b"], "z": [b"\0"]},
     "mixed": lambda: {"m": [1, "a", None, 2.0], "t": (1, 2), "u": [(1, 2), [3]], "big": [2**63, -1], "top": [2**64 - 1]},
+    "numpy": lambda: {"a": np.float32(1.5), "b": [np.int8(1), np.int8(2)], "c": [[np.float64(1)], [], [np.float64(2)]], "d": [None]},
     "empty": lambda: {"l": [], "t": (), "d": {}, "deep": {"l": [[], {}]}},
     "keys": lambda: {"a/b": {"~": [np.ones(1)], "~1": [np.zeros(1)]}, "": {"": [np.ones(1)]}, 3: {-1: None, 2: np.eye(2)}},
     "order": lambda: OrderedDict(z={"b": np.ones(1), "a": np.ones(2)}, a=[np.ones(3)]),
@@ -76,6 +78,35 @@ def test_a_list_of_numbers_of_both_kinds_comes_back_as_floats():
     got = ferry.flatten({"x": {"l": [1, 2.5], "big": [2**60, 2.5]}, "n": None}).nested()["x"]
     assert list(map(type, got["l"])) == [float, float] and got["l"] == [1, 2.5]
     assert got["big"] == [2**60, 2.5] and type(got["big"][0]) is int  # a float would lose digits
+
+
+def test_random_structures_come_back():
+    random = Random(1)
+    keys = ["a", "b", "a/b", "~", "", "0", "1", "~1", "x.y", "values2", "é", " ", "a_b", "_0", 3, -1]
+    leaves = [lambda: random.randint(-5, 5), random.random, lambda: "a\0ß", lambda: b"\xff\0", lambda: None, lambda: True, lambda: 2j,
+              lambda: np.ones(random.randint(0, 3), "f"), lambda: np.int8(3), lambda: [random.randint(0, 9) for _ in range(random.randint(0, 4))],
+              lambda: [[random.random() for _ in range(random.randint(0, 2))] for _ in range(random.randint(0, 3))], lambda: ["a", ""]]  # fmt: skip
+
+    def structure(depth):
+        kind, count = random.random(), random.randint(0, 3)
+        if depth == 0 or kind < 0.3:
+            return random.choice(leaves)()
+        if kind < 0.6:
+            made = [structure(depth - 1) for _ in range(count)]
+            return tuple(made) if kind < 0.4 or {int, float} <= set(map(type, made)) else made
+        return Beam(structure(depth - 1), None) if kind < 0.7 else {random.choice(keys): structure(depth - 1) for _ in range(count)}
+
+    done = 0
+    for _ in range(300):
+        wanted = {"s": [structure(3)], "n": None}
+        try:
+            data = ferry.dumps(wanted, "npz")
+        except ferry.Error as error:
+            assert "are one name" in str(error)
+            continue
+        assert same(ferry.loads(data).nested(), wanted)
+        done += 1
+    assert done > 250
 
 
 def test_names_are_paths():
