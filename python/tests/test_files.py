@@ -70,6 +70,13 @@ def test_foreign_files_are_grouped_unless_told_not_to(tmp_path):
     assert ferry.load(tmp_path / "q.npz", parts={"x": ["a", "b", "c"]})["x"].shape == (3, 4)
 
 
+@needs_npz
+def test_a_map_of_nothing_comes_back(tmp_path):
+    np.savez(tmp_path / "none.npz")
+    for data in (ferry.dumps({}, "npz"), (tmp_path / "none.npz").read_bytes()):
+        assert dict(ferry.loads(data)) == {} and ferry.loads(data).format == "npz"
+
+
 def test_inspect_reads_headers(tmp_path):
     np.save(tmp_path / "y.npy", np.zeros((2, 3), np.float32))
     found = ferry.inspect(tmp_path / "y.npy")

@@ -11,7 +11,8 @@ import pytest
 import tensorferry as ferry
 from tensorferry import RaggedTensor, SparseTensor, TensorMap
 
-KEEPS = [f.id for f in ferry.formats() if f.read and f.write and f.metadata and f.many and f.names and len(f.kinds) == 5]
+# A .keras file is a whole model.
+KEEPS = [f.id for f in ferry.formats() if f.read and f.write and f.metadata and f.many and f.names and len(f.kinds) == 5 and f.id != "keras"]
 Beam = namedtuple("Beam", "score text")
 
 
@@ -70,6 +71,8 @@ def test_through_bytes(name, format):
     wanted = STRUCTURES[name]()
     if format == "json" and name in ("plain", "lists", "mixed", "empty", "translation"):
         pytest.skip("JSON has neither bytes nor complex numbers, and a dtype only where it must")
+    if format == "h5" and name == "keys":
+        pytest.skip("HDF5 has no empty names")
     got = ferry.loads(ferry.dumps(wanted, format), format)
     assert isinstance(got, TensorMap) and got == ferry.flatten(wanted) and same(got.nested(), wanted)
 

@@ -14,6 +14,7 @@ namespace {
 
 Sniff sniff(std::span<const std::byte> head) {
   const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
+  if (text.starts_with("PK\5\6") && text.size() >= 22) return Sniff::likely;  // an archive of nothing, as numpy.savez makes it
   // A local header, then a name in .npy.
   if (text.size() < 30 || !text.starts_with("PK\3\4")) return Sniff::no;
   const auto name = static_cast<size_t>(static_cast<unsigned char>(text[26]) | static_cast<unsigned char>(text[27]) << 8);
