@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ferry/io.h"
+#include "io/zlib.h"
 
 namespace ferry {
 namespace {
@@ -33,9 +34,10 @@ class Expansion {
   Limits limits_;
 };
 
+// gzip, or with `zlib` the same deflate data in zlib's wrapper.
 class GzipStream : public ByteStream {
  public:
-  explicit GzipStream(std::unique_ptr<ByteStream> inner) : inner_(std::move(inner)), input_(kChunk) { start(); }
+  GzipStream(std::unique_ptr<ByteStream> inner, bool zlib) : inner_(std::move(inner)), zlib_(zlib), input_(kChunk) { start(); }
   Result<size_t> read(std::span<std::byte> out) override {
     if (out.empty()) return size_t{0};
     state_.next_out = reinterpret_cast<uint8_t*>(out.data());
@@ -61,10 +63,10 @@ class GzipStream : public ByteStream {
         restart();
       }
       if (state_.avail_in == 0 && ended_) {
-        return data_loss_at(consumed_, "the gzip stream ends in the middle of a member");
+        return data_loss_at(consumed_, concat("the ", name(), " stream ends in the middle of a member"));
       }
       if (const int code = isal_inflate(&state_); code != ISAL_DECOMP_OK) {
-        return data_loss_at(consumed_ - state_.avail_in, concat("not a valid gzip stream (", reason(code), ")"));
+        return data_loss_at(consumed_ - state_.avail_in, concat("not a valid ", name(), " stream (", reason(code), ")"));
       }
     }
     return static_cast<size_t>(room - state_.avail_out);
@@ -73,7 +75,7 @@ class GzipStream : public ByteStream {
  private:
   void start() {
     isal_inflate_init(&state_);
-    state_.crc_flag = ISAL_GZIP;
+    state_.crc_flag = zlib_ ? ISAL_ZLIB : ISAL_GZIP;
   }
   void restart() {
     uint8_t* const next_in = state_.next_in;
@@ -96,7 +98,9 @@ class GzipStream : public ByteStream {
       default: return "damaged";
     }
   }
+  std::string_view name() const { return zlib_ ? "zlib" : "gzip"; }
   std::unique_ptr<ByteStream> inner_;
+  bool zlib_;
   std::vector<std::byte> input_;
   inflate_state state_;
   bool ended_ = false;
@@ -140,9 +144,9 @@ class ZstdStream : public ByteStream {
 
 class GzipSink : public ByteSink {
  public:
-  GzipSink(std::unique_ptr<ByteSink> inner, int level) : inner_(std::move(inner)), output_(kChunk) {
-    // 16 + 15: gzip wrapper, largest window. No name and no time in it, so the same input gives the same bytes.
-    ready_ = deflateInit2(&state_, level == 0 ? 6 : level, Z_DEFLATED, 16 + 15, 8, Z_DEFAULT_STRATEGY) == Z_OK;
+  GzipSink(std::unique_ptr<ByteSink> inner, int level, bool zlib) : inner_(std::move(inner)), output_(kChunk) {
+    // 15: largest window; 16 more: gzip's wrapper, no name and no time in it, so the same input gives the same bytes.
+    ready_ = deflateInit2(&state_, level == 0 ? 6 : level, Z_DEFLATED, zlib ? 15 : 16 + 15, 8, Z_DEFAULT_STRATEGY) == Z_OK;
   }
   ~GzipSink() override {
     if (ready_) deflateEnd(&state_);
@@ -236,7 +240,7 @@ Compression sniff_compression(std::span<const std::byte> head) {
 std::unique_ptr<ByteStream> decompress_stream(std::unique_ptr<ByteStream> inner, Compression compression) {
   switch (compression) {
     case Compression::none: return inner;
-    case Compression::gzip: return std::make_unique<GzipStream>(std::move(inner));
+    case Compression::gzip: return std::make_unique<GzipStream>(std::move(inner), false);
     case Compression::zstd: return std::make_unique<ZstdStream>(std::move(inner));
   }
   __builtin_unreachable();
@@ -245,16 +249,20 @@ std::unique_ptr<ByteStream> decompress_stream(std::unique_ptr<ByteStream> inner,
 std::unique_ptr<ByteSink> compress_sink(std::unique_ptr<ByteSink> inner, Compression compression, int level) {
   switch (compression) {
     case Compression::none: return inner;
-    case Compression::gzip: return std::make_unique<GzipSink>(std::move(inner), level);
+    case Compression::gzip: return std::make_unique<GzipSink>(std::move(inner), level, false);
     case Compression::zstd: return std::make_unique<ZstdSink>(std::move(inner), level);
   }
   __builtin_unreachable();
 }
 
-Result<Buffer> decompress_all(std::shared_ptr<const ByteSource> source, Compression compression, const Limits& limits) {
+std::unique_ptr<ByteStream> zlib_stream(std::unique_ptr<ByteStream> inner) { return std::make_unique<GzipStream>(std::move(inner), true); }
+
+std::unique_ptr<ByteSink> zlib_sink(std::unique_ptr<ByteSink> inner, int level) {
+  return std::make_unique<GzipSink>(std::move(inner), level, true);
+}
+
+static Result<Buffer> expand(std::unique_ptr<ByteStream> stream, uint64_t in, const Limits& limits) {
   const Expansion expansion(limits);
-  const uint64_t in = source->size();
-  const auto stream = decompress_stream(stream_of(std::move(source)), compression);
   MutableBuffer block;
   size_t used = 0;
   for (;;) {
@@ -266,6 +274,16 @@ Result<Buffer> decompress_all(std::shared_ptr<const ByteSource> source, Compress
   }
   block.truncate(used);
   return std::move(block).freeze();
+}
+
+Result<Buffer> decompress_all(std::shared_ptr<const ByteSource> source, Compression compression, const Limits& limits) {
+  const uint64_t in = source->size();
+  return expand(decompress_stream(stream_of(std::move(source)), compression), in, limits);
+}
+
+Result<Buffer> zlib_expand(std::shared_ptr<const ByteSource> source, const Limits& limits) {
+  const uint64_t in = source->size();
+  return expand(zlib_stream(stream_of(std::move(source))), in, limits);
 }
 
 Result<Buffer> inflate(std::span<const std::byte> bytes, uint64_t expected_size, const Limits& limits) {
