@@ -1,0 +1,73 @@
+// Columns of features ↔ TensorMap: what is dense, ragged or sparse in an Example, and how the rest is said.
+//
+// An Example knows lists of int64, float and bytes, without shapes. So beside the feature x may stand two marks, features that
+// other readers pass over (or use):
+//   x/shape  int64  the shape of x in this row; -1 for an axis that is ragged
+//   x/dtype  bytes  the dtype of x, where it is none of the three
+// They are written only where x would read back as something else, and read only where they fit x; else they are features as
+// any other. Sparse x: x/indices (or x/indices_0, x/indices_1 … for several axes), x/values, x/dense_shape.
+// docs/formats/example.md, docs/formats/tfrecord.md
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ferry/parts.h"
+#include "ferry/status.h"
+#include "ferry/tensor.h"
+#include "ferry/tensor_map.h"
+#include "records/columns.h"
+#include "records/rows.h"
+
+namespace ferry::records {
+
+enum class Rows : uint8_t {
+  one,   // the map is one record: a feature of n values is [n]
+  many,  // axis 0 counts the records: [rows], [rows, n], or ragged where rows differ
+};
+
+// What one feature is to become, instead of what its rows look like. Reading with a schema reads only what it names.
+struct FeatureSpec {
+  enum class Kind : uint8_t { dense, ragged, sparse };
+  std::string name;
+  Kind kind = Kind::dense;
+  DType dtype = DType::float32;  // any that the list's values fit
+  Shape shape;                   // dense: of a row; sparse: of a row, from NAME/indices and NAME/values
+};
+// "label:int64, ids:int64[*], image:float32[28,28], words:string{10000}": scalar, ragged, dense, sparse. A name with a comma or
+// a colon in it stands in double quotes.
+Result<std::vector<FeatureSpec>> schema_from_text(std::string_view text);
+
+struct TableOptions {
+  Rows rows = Rows::many;
+  bool marks = true;  // read and write them
+  std::vector<FeatureSpec> schema;
+  PartsOptions parts;
+  Validation validation = Validation::bounds;
+};
+
+// ---- Reading
+
+Result<TensorMap> tensors_of(std::vector<NamedColumn> columns, int64_t records, const TableOptions& options);
+
+// ---- Writing
+
+struct Table {
+  std::vector<FeatureColumn> columns;
+  int64_t rows = 0;
+};
+// Unsupported where an Example cannot hold it, with the way out.
+Result<Table> table_of(const TensorMap& tensors, const TableOptions& options);
+
+inline constexpr std::string_view kShapeMark = "/shape", kDTypeMark = "/dtype";
+
+// What Examples take: all but complex and quantized numbers.
+inline constexpr DTypeSet kWritableDTypes = DTypeSet::all() - DTypeSet::of(DType::complex64, DType::complex128, DType::qint8, DType::quint8,
+                                                                           DType::qint16, DType::quint16, DType::qint32);
+// The three dtypes of the lists as they are, others widened without loss.
+Result<DenseTensor> to_native(std::string_view name, const DenseTensor& x);
+// Whether a list of `values` values a row (-1: it differs) can have the shape `mark` in each row.
+bool shape_fits(std::span<const int64_t> mark, int64_t values);
+
+}  // namespace ferry::records
