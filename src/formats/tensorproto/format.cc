@@ -2,6 +2,7 @@
 #include <array>
 
 #include "ferry/format.h"
+#include "formats/tensorproto/concatenated.h"
 #include "formats/tensorproto/tensorproto.h"
 
 namespace ferry::tensorproto {
@@ -49,6 +50,8 @@ Sniff sniff(std::span<const std::byte> head) {
 Result<std::unique_ptr<TensorReader>> open(std::shared_ptr<const ByteSource> source, const ReadOptions& options) {
   FERRY_ASSIGN_OR_RETURN(Buffer bytes, source->view(0, source->size()));
   FERRY_ASSIGN_OR_RETURN(TensorProtoView view, TensorProtoView::decode(bytes.bytes(), 0, options.limits));
+  // Where the merged message happens to fit, all but the last tensor would be lost without a word.
+  if (view.pieces() > 1) FERRY_RETURN_IF_ERROR(refuse_concatenated(bytes.bytes()));
   return std::unique_ptr<TensorReader>(std::make_unique<Reader>(std::move(bytes), std::move(view), options.limits));
 }
 

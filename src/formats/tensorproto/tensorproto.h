@@ -55,6 +55,8 @@ class TensorProtoView {
   const Shape& shape() const { return shape_; }
   int64_t num_elements() const { return count_; }
   int64_t version_number() const { return version_; }
+  // More than one: the bytes look like that many messages written one after another (255 or more: 255).
+  int pieces() const { return dtypes_seen_ < shapes_seen_ ? dtypes_seen_ : shapes_seen_; }
   // The elements as they lie in memory where the message has them so (not for strings); else empty, and copy_to() unpacks.
   std::span<const std::byte> content() const { return content_; }
   uint64_t content_offset() const { return content_offset_; }
