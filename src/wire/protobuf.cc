@@ -93,6 +93,8 @@ Status Reader::describe() const {
     case Error::length:
       return data_loss_at(error_at_, concat("protobuf field ", field(), " announces ", wanted_, " bytes, only ",
                                             base_ + static_cast<uint64_t>(end_ - begin_) - error_at_, " remain"));
+    case Error::long_length:
+      return data_loss_at(error_at_, concat("the length of protobuf field ", field(), " takes more than five bytes"));
     case Error::group: return data_loss_at(error_at_, "protobuf group is not closed before the message ends");
     case Error::depth: return limit_exceeded(concat("protobuf groups are nested deeper than ", kMaxDepth));
     case Error::end_group:

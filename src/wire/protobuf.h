@@ -11,7 +11,8 @@
 //   FERRY_RETURN_IF_ERROR(in.status());
 //
 // The first error stays, ends the loop and names its offset; values read after it are zero and empty. What is accepted is
-// what libprotobuf's parser accepts: over-long varints to ten bytes, groups (skipped, to a depth limit), fields in any order.
+// what libprotobuf's parser accepts: over-long varints to ten bytes (lengths to five), groups (skipped, to a depth limit), fields in any
+// order.
 #pragma once
 
 #include <bit>
@@ -100,10 +101,11 @@ class Reader {
   float float32() { return fixed<float>(); }
   double float64() { return fixed<double>(); }
   std::span<const std::byte> bytes() {
+    const std::byte* const length_at = at_;
     const uint64_t size = varint();
-    if (size > static_cast<uint64_t>(end_ - at_)) [[unlikely]] {
+    if (size > static_cast<uint64_t>(end_ - at_) || at_ - length_at > 5) [[unlikely]] {
       wanted_ = size;
-      fail(Error::length);
+      fail(at_ - length_at > 5 ? Error::long_length : Error::length);
       return {};
     }
     const std::span<const std::byte> out(at_, static_cast<size_t>(size));
@@ -125,7 +127,7 @@ class Reader {
   Status status() const { return ok() ? Status() : describe(); }
 
  private:
-  enum class Error : uint8_t { none, tag, varint, fixed, length, group, depth, end_group };
+  enum class Error : uint8_t { none, tag, varint, fixed, length, long_length, group, depth, end_group };
 
   template <class T>
   T fixed() {

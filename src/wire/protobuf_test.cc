@@ -81,6 +81,8 @@ TEST(Protobuf, ErrorsNameTheirOffset) {
   EXPECT_NE(error_of("\x0b\x14").find("closes no group"), std::string::npos);
   EXPECT_NE(error_of(std::string(200, '\x0b')).find("nested deeper than 100"), std::string::npos);
   EXPECT_NE(error_of("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01").find("longer than ten bytes"), std::string::npos);
+  EXPECT_NE(error_of(std::string_view("\x0a\x80\x80\x80\x80\x80\x00", 7)).find("more than five bytes"), std::string::npos);
+  EXPECT_EQ(error_of(std::string_view("\x0a\x80\x80\x80\x80\x00", 6)), "ok");
   EXPECT_NE(error_of("\x0f").find("wire type 7"), std::string::npos);
 }
 
