@@ -1,4 +1,4 @@
-"""The examples run, and hold what they say. Those that need a framework are run by oracle/test_examples.py."""
+"""The examples run, and hold what they say. Those that need a framework are run by oracle/test_framework_examples.py."""
 
 import os
 import subprocess

@@ -73,6 +73,8 @@ def test_through_bytes(name, format):
         pytest.skip("JSON has neither bytes nor complex numbers, and a dtype only where it must")
     if format == "h5" and name == "keys":
         pytest.skip("HDF5 has no empty names")
+    if format == "tensors" and name == "empty":
+        pytest.skip("a stream of no records has no place for metadata")
     got = ferry.loads(ferry.dumps(wanted, format), format)
     assert isinstance(got, TensorMap) and got == ferry.flatten(wanted) and same(got.nested(), wanted)
 
