@@ -40,9 +40,52 @@ RowEncoder::RowEncoder(std::vector<FeatureColumn> columns) : columns_(std::move(
       case FeatureKind::none: break;
     }
     if (column.width < 0) plan.splits = static_cast<const int64_t*>(column.splits.raw());
+    if (column.width == 1 && !column.is_list) make_template(plan);
+    if (plan.scalar != Plan::Scalar::no) template_bytes_ += plan.fixed_size + (plan.scalar == Plan::Scalar::number ? 4 : 0);
     if (column.is_list) plan.steps = static_cast<const int64_t*>(column.steps.raw());
     (column.is_list ? lists_ : context_).push_back(std::move(plan));
   }
+}
+
+// 0a ENTRY, the key, 12 FEATURE, 12 or 1a LIST, 0a VALUE: with lengths of one byte each, which for an integer all grow by the
+// bytes of its varint.
+void RowEncoder::make_template(Plan& plan) {
+  if (plan.kind == FeatureKind::bytes || plan.head.size() + 8 > kSlack - 10) return;
+  plan.scalar = plan.kind == FeatureKind::floats ? Plan::Scalar::number : Plan::Scalar::integer;
+  const size_t value = plan.kind == FeatureKind::floats ? 4 : 0;
+  char* at = plan.fixed.data();
+  *at++ = kOne;
+  *at++ = static_cast<char>(plan.head.size() + 6 + value);
+  std::memcpy(at, plan.head.data(), plan.head.size());
+  at += plan.head.size();
+  *at++ = kTwo;
+  *at++ = static_cast<char>(4 + value);
+  *at++ = list_tag(plan.kind);
+  *at++ = static_cast<char>(2 + value);
+  *at++ = kOne;
+  *at++ = static_cast<char>(value);
+  plan.fixed_size = static_cast<size_t>(at - plan.fixed.data());
+}
+
+char* RowEncoder::put_scalar(char* at, const Plan& plan, int64_t row) {
+  std::memcpy(at, plan.fixed.data(), kSlack);
+  char* const end = at + plan.fixed_size;
+  if (plan.scalar == Plan::Scalar::number) {
+    std::memcpy(end, plan.floats + row * plan.stride, 4);
+    return end + 4;
+  }
+  const auto value = static_cast<uint64_t>(plan.ints[row * plan.stride]);
+  const auto size = static_cast<char>(varint_size(value));
+  at[1] = static_cast<char>(at[1] + size);
+  end[-5] = static_cast<char>(end[-5] + size);
+  end[-3] = static_cast<char>(end[-3] + size);
+  end[-1] = size;
+  if (value >> 28 != 0) return put_varint(end, value);
+  // Groups of seven bits moved apart, and a mark on all but the last.
+  const auto groups = static_cast<uint32_t>((value & 0x7f) | (value & 0x3f80) << 1 | (value & 0x1fc000) << 2 | (value & 0xfe00000) << 3);
+  const uint32_t bytes = groups | (0x80808080u & ((1u << (8 * (size - 1))) - 1));
+  std::memcpy(end, &bytes, 4);
+  return end + size;
 }
 
 RowEncoder::Sizes RowEncoder::measure_list(const Plan& plan, int64_t begin, int64_t end) {
@@ -106,8 +149,15 @@ void RowEncoder::measure_steps(Plan& plan, int64_t row) {
 }
 
 size_t RowEncoder::measure(int64_t row) {
-  context_bytes_ = lists_bytes_ = 0;
+  row_ = row;
+  context_bytes_ = template_bytes_;
+  lists_bytes_ = 0;
   for (Plan& plan : context_) {
+    if (plan.scalar == Plan::Scalar::number) continue;
+    if (plan.scalar == Plan::Scalar::integer) {
+      context_bytes_ += varint_size(static_cast<uint64_t>(plan.ints[row * plan.stride]));
+      continue;
+    }
     plan.begin = plan.splits != nullptr ? plan.splits[row] : row * plan.stride;
     plan.end = plan.splits != nullptr ? plan.splits[row + 1] : plan.begin + plan.width;
     const Sizes sizes = measure_list(plan, plan.begin, plan.end);
@@ -152,7 +202,9 @@ char* RowEncoder::put(char* at) {
   if (!context_.empty() || lists_.empty()) {
     *at++ = kOne;
     at = put_varint(at, context_bytes_);
-    for (const Plan& plan : context_) at = put_entry(at, plan, step_sizes);
+    for (const Plan& plan : context_) {
+      at = plan.scalar != Plan::Scalar::no ? put_scalar(at, plan, row_) : put_entry(at, plan, step_sizes);
+    }
   }
   if (!lists_.empty()) {
     *at++ = kTwo;
@@ -164,8 +216,9 @@ char* RowEncoder::put(char* at) {
 
 void RowEncoder::append(std::string& out, int64_t row) {
   const size_t before = out.size(), size = measure(row);
-  out.resize(before + size);
+  out.resize(before + size + kSlack);
   put(out.data() + before);
+  out.resize(before + size);
 }
 
 }  // namespace ferry::records

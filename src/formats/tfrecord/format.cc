@@ -192,17 +192,17 @@ Status write_examples(const TensorMap& tensors, ByteSink& sink, const records::T
     return unsupported(concat("a TFRecord file of no records cannot say which features it has, and ", quoted(tensors[0].name),
                               " has no rows; use tensors, npz or arrow"));
   }
-  constexpr size_t kBlock = size_t{1} << 20, kMost = 0x7fffffff;
+  constexpr size_t kBlock = size_t{1} << 20, kMost = 0x7fffffff, kAround = records::kFrameBytes + records::RowEncoder::kSlack;
   records::RowEncoder rows(std::move(table.columns));
   MutableBuffer block;
   size_t used = 0;
   for (int64_t row = 0; row < table.rows; ++row) {
     const size_t size = rows.measure(row);
     if (size > kMost) return unsupported(concat("row ", row, " would be an Example of ", size, " bytes; protobuf holds less than 2 GiB"));
-    if (block.size() - used < size + records::kFrameBytes) {
+    if (block.size() - used < size + kAround) {
       FERRY_RETURN_IF_ERROR(sink.write(std::span<const std::byte>(block.data(), used)));
       used = 0;
-      if (block.size() < size + records::kFrameBytes) FERRY_RETURN_IF_ERROR(block.resize(std::max(kBlock, size + records::kFrameBytes)));
+      if (block.size() < size + kAround) FERRY_RETURN_IF_ERROR(block.resize(std::max(kBlock, size + kAround)));
     }
     char* const at = reinterpret_cast<char*>(block.data()) + used;
     records::put_header(at, size);
