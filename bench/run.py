@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import harness  # noqa: E402
 
-TASKS = ["start", "dense_coo", "order", "layout", "matmul", "proto", "sparse_proto", "text", "containers", "records", "native"]
+TASKS = ["start", "dense_coo", "order", "layout", "matmul", "proto", "sparse_proto", "text", "json_text", "containers", "records", "native"]
 
 
 def main():
@@ -30,7 +30,7 @@ def main():
     for name in options.task or TASKS:
         importlib.import_module(f"tasks.{name}").rows(bench)
     harness.write(options.json, bench, {
-        "versions": harness.versions("tensorflow-cpu", "numpy", "scipy", "scikit-learn", "tensorferry"), "rounds": harness.ROUNDS})
+        "versions": harness.versions("tensorflow-cpu", "numpy", "scipy", "scikit-learn", "orjson", "tensorferry"), "rounds": harness.ROUNDS})
     missed = [r for r in bench.results if r.get("met") is False]
     print(f"{len(bench.results)} figures, {len(missed)} goals missed; all rounds in {options.json}")
     return 1 if bench.failed else 0

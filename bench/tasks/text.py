@@ -1,4 +1,4 @@
-"""Text formats: libsvm against scikit-learn, Matrix Market against SciPy (fast_matrix_market), JSON is measured with the server."""
+"""Text formats: libsvm against scikit-learn, Matrix Market against SciPy (fast_matrix_market); JSON has json_text.py."""
 import os
 import tempfile
 

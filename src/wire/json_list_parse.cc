@@ -185,39 +185,51 @@ HWY_INLINE unsigned ParseLong(const char* at, const char* begin, T& out) {
   return size;
 }
 
-// The number at `at`; the bytes after it, or 0 where it is not a quick one.
+// Kept in registers: GCC would make each anew from a byte for every number.
+struct Constants {
+  __m128i start = _mm_set1_epi8('-'), ends = _mm_set1_epi8(127 - ('9' - '-')), zero = _mm_set1_epi8('0'), nine = _mm_set1_epi8(9),
+          one = _mm_set1_epi8(1), dot = _mm_set1_epi8('.');
+  Constants() { asm volatile("" : "+x"(start), "+x"(ends), "+x"(zero), "+x"(nine), "+x"(one), "+x"(dot)); }
+};
+
 template <class T>
-HWY_INLINE unsigned ParseQuickly(const char* at, const char* begin, T& out) {
+HWY_NOINLINE unsigned ParseLongApart(const char* at, const char* begin, T& out) {
+  return ParseLong(at, begin, out);
+}
+
+// The number at `at`; the bytes after it, or 0 where it is not a quick one. Whether an exponent follows is for the caller to see.
+template <class T>
+HWY_INLINE unsigned ParseQuickly(const char* at, const char* begin, const Constants& constants, T& out) {
   const __m128i text = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-  const auto size = static_cast<unsigned>(__builtin_ctz(Ends(text) | 0x10000));
+  // As Ends().
+  const auto stops = static_cast<unsigned>(_mm_movemask_epi8(_mm_adds_epu8(_mm_sub_epi8(text, constants.start), constants.ends))) | 0x10000;
+  const auto size = static_cast<unsigned>(__builtin_ctz(stops));
   if (size == 16) [[unlikely]] {
-    if constexpr (std::is_integral_v<T>) {
-      return 0;
-    } else {
-      return ParseLong(at, begin, out);
-    }
+    if constexpr (std::is_integral_v<T>) return 0;
+    if constexpr (std::is_same_v<T, float>) return ParseLongApart(at, begin, out);
+    if constexpr (std::is_same_v<T, double>) return ParseLong(at, begin, out);
   }
-  const __m128i values = _mm_sub_epi8(text, _mm_set1_epi8('0'));
-  const __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(values, _mm_set1_epi8(9)), values);
+  const __m128i values = _mm_sub_epi8(text, constants.zero);
+  const __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(values, constants.nine), values);
   const auto digits = static_cast<unsigned>(_mm_movemask_epi8(is_digit));
-  const unsigned points = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8('.')))) & ((1u << size) - 1);
-  const unsigned negative = *at == '-';
-  if (!IsPlain(at, size, negative, digits, points)) [[unlikely]]
+  const auto points = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(text, constants.dot)));
+  const unsigned negative = *at == '-', after = 1u << size;
+  // Where there is no point it is taken to stand behind the number.
+  const auto point = static_cast<unsigned>(__builtin_ctz(points | after));
+  const unsigned others = (after - 1) & ~digits, expected = ((1u << point) & (after - 1)) | negative;
+  const bool lone_zero = (at[negative] == '0') & (point != negative + 1);
+  if (((others ^ expected) != 0) | (point == negative) | (point + 1 == size) | lone_zero) [[unlikely]]
     return 0;
   if constexpr (std::is_integral_v<T>) {
-    if (points != 0) [[unlikely]]
+    if (point != size) [[unlikely]]
       return 0;
   }
   // Byte 15 gets the last digit and so on, those before the point from one byte further ahead.
-  __m128i from = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kSlide + size));
-  unsigned places = 0;
-  if constexpr (!std::is_integral_v<T>) {
-    const unsigned point_end = PointEnd(points);
-    places = (size - point_end) & (0 - static_cast<unsigned>(points != 0));
-    const __m128i behind = _mm_cmpgt_epi8(from, _mm_set1_epi8(static_cast<char>(point_end - 1)));
-    from = _mm_sub_epi8(_mm_sub_epi8(from, _mm_set1_epi8(1)), behind);
-  }
-  const uint64_t whole = Join(_mm_shuffle_epi8(_mm_and_si128(values, is_digit), from));
+  const unsigned with_point = size + (point == size), places = with_point - 1 - point;
+  const __m128i from = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kSlide + with_point));
+  const __m128i behind = _mm_cmpgt_epi8(from, _mm_set1_epi8(static_cast<char>(point)));
+  const __m128i source = _mm_sub_epi8(_mm_sub_epi8(from, constants.one), behind);
+  const uint64_t whole = Join(_mm_shuffle_epi8(_mm_and_si128(values, is_digit), source));
   if constexpr (std::is_integral_v<T>) {
     out = static_cast<T>((whole ^ (0 - uint64_t{negative})) + negative);
   } else {
@@ -243,6 +255,10 @@ HWY_INLINE size_t ParseRun(NumberRun& run, const char* const end, T* const out, 
   T* const full = out + room;
   int64_t base = run.current;  // numbers in the list that is open, less those stored
   run.before = false;
+#if FERRY_QUICK
+  const char* const begin = run.begin;
+  const Constants constants;
+#endif
   while (true) {
     // At what should be a number, or space before it.
     if (to == full) [[unlikely]] {
@@ -260,10 +276,11 @@ HWY_INLINE size_t ParseRun(NumberRun& run, const char* const end, T* const out, 
     bool stored = false;
 #if FERRY_QUICK
     if (end - at >= kWindow) [[likely]] {
-      if (const unsigned size = ParseQuickly(at, run.begin, *to); size != 0) [[likely]] {
-        ++to;
-        after = at + size;
-        if (*after == ',') [[likely]] {
+      if (const unsigned size = ParseQuickly(at, begin, constants, *to); size != 0) [[likely]] {
+        const char* const past = at + size;
+        if (*past == ',') [[likely]] {
+          ++to;
+          after = past;
           // Both arms are kept apart, so that the next number need not wait for this byte: it is guessed.
           if (after[1] == ' ') {
             at = after + 2;
@@ -273,7 +290,9 @@ HWY_INLINE size_t ParseRun(NumberRun& run, const char* const end, T* const out, 
           }
           continue;
         }
-        stored = true;
+        stored = (*past | 0x20) != 'e';
+        to += stored;
+        after = stored ? past : after;
       }
     }
 #endif
