@@ -91,7 +91,7 @@ class ZipFolder : public Folder {
     }
     if (names.empty() && !folder.empty()) return not_found(concat("the archive has no folder ", quoted(folder)));
     std::ranges::sort(names);
-    names.erase(std::ranges::unique(names).begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
     return names;
   }
 
