@@ -7,6 +7,7 @@
 #include "ferry/checked.h"
 #include "ferry/sparse.h"
 #include "formats/arrow/strided.h"
+#include "formats/elements.h"
 #include "formats/npy/npy.h"
 #include "formats/pt/elements.h"
 #include "formats/pt/hybrid.h"
@@ -80,7 +81,7 @@ Result<TensorInfo> Contents::inspect(const Description& description) const {
     if (!in_memory_ || storages_[view.storage].packed || !is_plain(view, big_endian_)) return false;
     if (*view.shape.num_elements() == 0) return true;
     const auto bytes = bytes_->read(storages_[view.storage]);
-    const size_t alignment = std::min<size_t>(view.element->size, alignof(std::max_align_t));
+    const size_t alignment = element_alignment(view.element->dtype);
     return bytes.ok() &&
            reinterpret_cast<uintptr_t>(bytes->data() + view.begin + static_cast<uint64_t>(view.offset) * view.element->size) % alignment ==
                0;

@@ -1,8 +1,8 @@
 #include "formats/pt/elements.h"
 
-#include <algorithm>
-#include <cmath>
 #include <cstring>
+
+#include "formats/elements.h"
 
 namespace ferry::pt {
 namespace {
@@ -45,31 +45,12 @@ Result<DenseTensor> widen_complex(const DenseTensor& raw, const Shape& shape) {
   return DenseTensor::make(DType::complex64, shape, std::move(out).freeze());
 }
 
-// 2^(bits - 127); 255 is NaN.
-Result<DenseTensor> widen_e8m0(const DenseTensor& raw, const Shape& shape) {
-  const auto from = raw.values<uint8_t>();
-  FERRY_ASSIGN_OR_RETURN(MutableBuffer out, MutableBuffer::of<float>(from.size()));
-  const auto to = out.as<float>();
-  for (size_t i = 0; i < from.size(); ++i) to[i] = from[i] == 255 ? std::nanf("") : std::ldexp(1.0f, from[i] - 127);
-  return DenseTensor::make(DType::float32, shape, std::move(out).freeze());
-}
-
-Status check_bools(const DenseTensor& raw) {
-  const auto values = raw.values<uint8_t>();
-  uint8_t seen = 0;
-  for (const uint8_t value : values) seen |= value;
-  if (seen <= 1) return {};
-  const auto bad = std::ranges::find_if(values, [](uint8_t value) { return value > 1; });
-  return data_loss(concat("bool element ", bad - values.begin(), " is ", *bad, ", expected 0 or 1"));
-}
-
 }  // namespace
 
 DType raw_dtype(const ElementType& element) {
   switch (element.packing) {
     case Packing::complex32:
     case Packing::bcomplex32: return DType::uint32;
-    case Packing::e8m0:
     case Packing::float4x2:
     case Packing::quint4x2:
     case Packing::quint2x4: return DType::uint8;
@@ -102,7 +83,6 @@ Result<DenseTensor> from_raw(const DenseTensor& raw, const ElementType& element,
     case Packing::plain: break;
     case Packing::complex32: return widen_complex<Half>(x, shape);
     case Packing::bcomplex32: return widen_complex<BFloat16>(x, shape);
-    case Packing::e8m0: return widen_e8m0(x, shape);
     case Packing::float4x2: {
       FERRY_ASSIGN_OR_RETURN(x, unpacked(x.buffer().bytes(), 4, shape));
       return x.bitcast(DType::float4_e2m1fn);
@@ -111,7 +91,7 @@ Result<DenseTensor> from_raw(const DenseTensor& raw, const ElementType& element,
     case Packing::quint2x4: FERRY_ASSERT(false);
   }
   if (element.dtype != DType::bool_) return x;
-  FERRY_RETURN_IF_ERROR(check_bools(x));
+  FERRY_RETURN_IF_ERROR(check_bools(x.buffer().bytes()));
   return x.bitcast(DType::bool_);
 }
 

@@ -29,7 +29,7 @@ constexpr ElementType kElements[] = {
     {"float8_e5m2", DType::float8_e5m2, 1},
     {"float8_e4m3fnuz", DType::float8_e4m3fnuz, 1},
     {"float8_e5m2fnuz", DType::float8_e5m2fnuz, 1},
-    {"float8_e8m0fnu", DType::float32, 1, Packing::e8m0, false},
+    {"float8_e8m0fnu", DType::uint8, 1, Packing::plain, false},
     {"float4_e2m1fn_x2", DType::float4_e2m1fn, 1, Packing::float4x2},
     {"qint8", DType::qint8, 1},
     {"quint8", DType::quint8, 1},

@@ -16,7 +16,6 @@ enum class Packing : uint8_t {
   plain,
   complex32,   // two float16
   bcomplex32,  // two bfloat16
-  e8m0,        // float8_e8m0fnu: a power of two
   float4x2,    // two float4_e2m1fn, the low half first
   quint4x2,    // two 4-bit integers
   quint2x4,    // four 2-bit integers

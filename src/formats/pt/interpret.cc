@@ -178,7 +178,7 @@ Result<DescriptionPtr> Interpreter::strided(Id id, std::span<const Id> args, int
     view.conjugate = is_set("conj");
     view.negative = is_set("neg");
   }
-  if (!view.element->same) out.metadata.set("dtype", concat("torch.", view.element->name));
+  if (!view.element->same) out.metadata.set("torch_dtype", view.element->name);
   if (!it.location.empty() && it.location != "cpu") out.metadata.set("device", it.location);
   out.what = std::move(view);
   return share(std::move(out));

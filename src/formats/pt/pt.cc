@@ -115,7 +115,7 @@ const Format kFormat = {
     .summary = "PyTorch checkpoints: torch.save of any version and TorchScript, read without running anything",
     .readers = "PyTorch",
     .extensions = kExtensions,
-    .capabilities = {.kinds = {}, .dtypes = {}, .names = true, .metadata = true, .many = true, .streams = false},
+    .capabilities = {.kinds = KindSet::all(), .dtypes = DTypeSet::all(), .names = true, .metadata = true, .many = true, .streams = false},
     .options = kOptions,
     .sniff = sniff,
     .open = open,

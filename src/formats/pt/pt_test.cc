@@ -217,8 +217,6 @@ TEST(PtElements, Widths) {
   const auto raw_of = [](std::initializer_list<uint8_t> bytes) {
     return DenseTensor::of<uint8_t>({static_cast<int64_t>(bytes.size())}, bytes);
   };
-  EXPECT_TRUE(identical(*from_raw(raw_of({0, 127, 128, 254}), *element_type("float8_e8m0fnu"), {4}, false),
-                        DenseTensor::of<float>({4}, {0x1p-127f, 1.0f, 2.0f, 0x1p127f})));
   const auto pairs = from_raw(raw_of({0x21, 0x43}), *element_type("float4_e2m1fn_x2"), {4}, false);
   ASSERT_TRUE(pairs.ok());
   EXPECT_EQ(pairs->dtype(), DType::float4_e2m1fn);
