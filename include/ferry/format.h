@@ -112,6 +112,9 @@ struct Format {
   // The same for what is a folder of files; null: never a folder.
   Sniff (*sniff_folder)(const Folder& folder) = nullptr;
   Result<std::unique_ptr<TensorReader>> (*open_folder)(std::shared_ptr<const Folder> folder, const ReadOptions& options) = nullptr;
+  // Where the head is that of a certain other format (Binsparse in an npz): that one's id, and what tells them apart.
+  std::string_view within = {};
+  bool (*claims)(const ByteSource& source) = nullptr;
 };
 
 // What a path names: bytes, or a folder of them. One of the two is set.

@@ -149,7 +149,11 @@ Result<const Format*> detect_format(const ByteSource& source) {
   for (const Format* format : all_formats()) {
     if (format->sniff == nullptr || format->open == nullptr) continue;
     const Sniff sniff = format->sniff(head.bytes());
-    if (sniff == Sniff::certain) return format;
+    if (sniff == Sniff::certain) {
+      const auto claims = [&](const Format* other) { return other->within == format->id && other->claims(source); };
+      const auto it = std::ranges::find_if(all_formats(), claims);
+      return it == all_formats().end() ? format : *it;
+    }
     if (sniff > best) {
       best = sniff;
       grammar = format;

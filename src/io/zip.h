@@ -56,6 +56,9 @@ class ZipReader {
   std::string comment_;
 };
 
+// Whether an archive's directory seems to list a name with this ending: a look at its bytes, for telling formats apart.
+bool zip_lists(const ByteSource& source, std::string_view name_ending);
+
 // Writes members one after the other. Same calls, same bytes: every time stamp is 1980-01-01. Not thread-safe.
 class ZipWriter {
  public:

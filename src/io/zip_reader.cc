@@ -164,6 +164,13 @@ std::string member_name(const ZipMember& member) { return concat("member ", quot
 
 uint32_t zip_crc32(std::span<const std::byte> bytes, uint32_t crc) { return libdeflate_crc32(crc, bytes.data(), bytes.size()); }
 
+bool zip_lists(const ByteSource& source, std::string_view name_ending) {
+  const auto end = find_end(source);
+  if (!end.ok() || end->offset > end->limit || end->size > end->limit - end->offset) return false;
+  const auto directory = source.view(end->offset, end->size);
+  return directory.ok() && directory->text().find(name_ending) != std::string_view::npos;
+}
+
 Result<ZipReader> ZipReader::open(std::shared_ptr<const ByteSource> source, const Limits& limits) {
   ZipReader reader;
   reader.source_ = std::move(source);

@@ -309,11 +309,11 @@ Result<Header> header_of(std::string_view descr, Shape shape, bool fortran, cons
   return header;
 }
 
-std::string write_header(DType dtype, const Shape& shape, size_t item_size) {
+std::string write_header(DType dtype, const Shape& shape, size_t item_size, Encoding strings) {
   std::string text = "{'descr': ";
   const Spelling spelt = spelling(dtype);
   if (dtype == DType::string) {
-    text += concat("'|S", item_size, "'");
+    text += strings == Encoding::unicode ? concat("'<U", item_size / 4, "'") : concat("'|S", item_size, "'");
   } else {
     FERRY_ASSERT(!spelt.descr.empty());
     text += spelt.descr;

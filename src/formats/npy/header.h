@@ -47,6 +47,6 @@ Result<uint64_t> header_size(std::span<const std::byte> head, uint64_t total);
 Result<Header> header_of(std::string_view descr, Shape shape, bool fortran, const Limits& limits);
 
 // Version 1 (2 where it is longer than 65535 bytes), byte for byte as numpy.save writes it. `item_size` is for strings.
-std::string write_header(DType dtype, const Shape& shape, size_t item_size = 0);
+std::string write_header(DType dtype, const Shape& shape, size_t item_size = 0, Encoding strings = Encoding::bytes);
 
 }  // namespace ferry::npy

@@ -6,6 +6,7 @@
 
 #include "ferry/checked.h"
 #include "formats/elements.h"
+#include "wire/utf8.h"
 
 namespace ferry::npy {
 namespace {
@@ -222,6 +223,24 @@ Result<Encoded> encode(const DenseTensor& tensor) {
     if (!text.empty()) std::memcpy(padded.data() + static_cast<size_t>(i) * width, text.data(), text.size());
   }
   return Encoded{write_header(DType::string, tensor.shape(), width), std::move(padded).freeze()};
+}
+
+Result<Encoded> encode_unicode(std::string_view text) {
+  if (!is_utf8(text)) return unsupported("a text is not UTF-8, which NumPy's strings need");
+  FERRY_ASSIGN_OR_RETURN(MutableBuffer out, MutableBuffer::of<uint32_t>(std::max<size_t>(text.size(), 1)));
+  const auto to = out.as<uint32_t>();
+  to[0] = 0;
+  size_t count = 0;
+  for (size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i++]);
+    const int more = lead < 0x80 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+    uint32_t code = more == 0 ? lead : lead & (0x3fu >> more);
+    for (int k = 0; k < more; ++k) code = code << 6 | (static_cast<unsigned char>(text[i++]) & 0x3fu);
+    to[count++] = code;
+  }
+  out.truncate(std::max<size_t>(count, 1) * 4);
+  const size_t size = out.size();
+  return Encoded{write_header(DType::string, Shape{}, size, Encoding::unicode), std::move(out).freeze()};
 }
 
 }  // namespace ferry::npy

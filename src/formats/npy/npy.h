@@ -27,4 +27,8 @@ Result<Encoded> encode(const DenseTensor& tensor);
 // No element ends in NUL, which fixed width would lose, and padding does not blow the array up.
 bool fits_fixed_width(const DenseTensor& strings);
 
+// One text without axes as NumPy keeps a Python str ('<U'), for readers to whom bytes are no text. `text` is UTF-8 without a NUL at its
+// end.
+Result<Encoded> encode_unicode(std::string_view text);
+
 }  // namespace ferry::npy

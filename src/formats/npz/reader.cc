@@ -144,10 +144,15 @@ Status NpzArrays::start(const ReadOptions& options) {
 
 }  // namespace
 
-Result<std::unique_ptr<TensorReader>> open(std::shared_ptr<const ByteSource> source, const ReadOptions& options) {
+Result<std::unique_ptr<ArrayReader>> open_arrays(std::shared_ptr<const ByteSource> source, const ReadOptions& options) {
   FERRY_ASSIGN_OR_RETURN(ZipReader zip, ZipReader::open(std::move(source), options.limits));
   auto arrays = std::make_unique<NpzArrays>(std::move(zip));
   FERRY_RETURN_IF_ERROR(arrays->start(options));
+  return std::unique_ptr<ArrayReader>(std::move(arrays));
+}
+
+Result<std::unique_ptr<TensorReader>> open(std::shared_ptr<const ByteSource> source, const ReadOptions& options) {
+  FERRY_ASSIGN_OR_RETURN(auto arrays, open_arrays(std::move(source), options));
   return reader_with_parts(std::move(arrays), options);
 }
 

@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "ferry/format.h"
+#include "formats/binsparse/spell.h"
 #include "formats/safetensors/header.h"
 #include "formats/safetensors/reader.h"
 #include "wire/utf8.h"
@@ -12,8 +13,13 @@ namespace {
 
 // Eight bytes of length, the last of them zero in any allowed header, and a JSON object.
 Sniff sniff(std::span<const std::byte> head) {
-  if (head.size() < 10) return Sniff::no;
   const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
+  // The index of a sharded set, as every writer begins it; one that hides behind long metadata is known by its name.
+  if (text.find_first_not_of(" \t\r\n") != std::string_view::npos && text[text.find_first_not_of(" \t\r\n")] == '{' &&
+      text.find("\"weight_map\"") != std::string_view::npos && text.find(".safetensors\"") != std::string_view::npos) {
+    return Sniff::certain;
+  }
+  if (head.size() < 10) return Sniff::no;
   if (text.substr(4, 4) != std::string_view("\0\0\0\0", 4) || text[8] != '{') return Sniff::no;
   const char next = text[9];
   return next == '"' || next == '}' || next == ' ' || next == '\n' || next == '\r' || next == '\t' ? Sniff::certain : Sniff::no;
@@ -46,7 +52,7 @@ Status add_metadata(Plan& plan, std::string key, std::string_view value) {
 
 // Words that writing makes anew.
 bool is_ours(std::string_view key) {
-  return key == kDTypeKey || key == kUntypedKey || key == kUntypedShapeKey ||
+  return key == kDTypeKey || key == binsparse::kKey || key == kUntypedKey || key == kUntypedShapeKey ||
          (key.ends_with(kDTypeKey) && key.substr(0, key.size() - kDTypeKey.size()).ends_with('/'));
 }
 
@@ -71,8 +77,17 @@ Result<Plan> plan_of(const TensorMap& tensors) {
     FERRY_ASSIGN_OR_RETURN(auto arrays, spell_parts(entry.name, entry.tensor, layout, true));
     const bool itself = arrays.size() == 1 && arrays[0].name == entry.name;
     for (const auto& [key, value] : layout) FERRY_RETURN_IF_ERROR(add_metadata(plan, key, value));
+    bool described = false;
+    if (const auto* sparse = std::get_if<SparseTensor>(&entry.tensor)) {
+      const std::string prefix = entry.name.empty() ? std::string() : concat(entry.name, "/");
+      const std::string descriptor = binsparse::describe_parts(*sparse, prefix);
+      described = !descriptor.empty();
+      if (described) FERRY_RETURN_IF_ERROR(add_metadata(plan, concat(prefix, binsparse::kKey), descriptor));
+    }
     for (const auto& [key, value] : entry.metadata) {
-      if (!is_ours(key) && !layout.find(concat(entry.name, "/", key))) {
+      if (key == binsparse::kKey && !described) {
+        FERRY_RETURN_IF_ERROR(add_metadata(plan, concat(entry.name, "/", key), value));
+      } else if (!is_ours(key) && !layout.find(concat(entry.name, "/", key))) {
         FERRY_RETURN_IF_ERROR(add_metadata(plan, concat(entry.name, "/", key), value));
       }
     }
@@ -122,6 +137,8 @@ Status write(const TensorMap& tensors, ByteSink& sink, const WriteOptions&) {
 
 constexpr std::string_view kExtensions[] = {".safetensors"};
 
+constexpr OptionSpec kOptions[] = {binsparse::kFillOption};
+
 }  // namespace
 
 extern const Format kFormat;
@@ -131,7 +148,7 @@ const Format kFormat = {
     .readers = "safetensors, PyTorch, JAX, Hugging Face",
     .extensions = kExtensions,
     .capabilities = {.kinds = KindSet::all(), .dtypes = DTypeSet::all(), .names = true, .metadata = true, .many = true, .streams = false},
-    .options = {},
+    .options = kOptions,
     .sniff = sniff,
     .open = open,
     .write = write,

@@ -1,5 +1,7 @@
 #include "formats/safetensors/reader.h"
 
+#include <algorithm>
+#include <array>
 #include <unordered_map>
 
 #include "formats/elements.h"
@@ -16,12 +18,19 @@ std::string_view declared_array(std::string_view key) {
   return key.ends_with('/') ? key : std::string_view();
 }
 
+// "binsparse" or "x/binsparse", of a text that looks like one.
+bool is_descriptor(std::string_view key, std::string_view value) {
+  if (!key.ends_with(binsparse::kKey)) return false;
+  key.remove_suffix(binsparse::kKey.size());
+  return (key.empty() || key.ends_with('/')) && binsparse::looks_like_descriptor(value);
+}
+
 // Thread-safe: nothing changes after open().
 class SafetensorsArrays : public ArrayReader {
  public:
   explicit SafetensorsArrays(std::shared_ptr<const ByteSource> source) : source_(std::move(source)) {}
 
-  Status start(const Limits& limits);
+  Status start(const Limits& limits, std::vector<binsparse::Described>& described);
   std::span<const TensorInfo> arrays() const override { return infos_; }
   const Metadata& metadata() const override { return metadata_; }
   Result<DenseTensor> read_array(size_t i) const override {
@@ -43,7 +52,7 @@ class SafetensorsArrays : public ArrayReader {
   Metadata metadata_;
 };
 
-Status SafetensorsArrays::start(const Limits& limits) {
+Status SafetensorsArrays::start(const Limits& limits, std::vector<binsparse::Described>& described) {
   FERRY_ASSIGN_OR_RETURN(Header header, read_header(*source_, limits));
   std::unordered_map<std::string_view, const std::string*> declared;
   for (const auto& [key, value] : header.metadata) {
@@ -88,6 +97,18 @@ Status SafetensorsArrays::start(const Limits& limits) {
       const auto it = declared.find(array.substr(0, array.size() - 1));
       if (it != declared.end() && it->second == nullptr) continue;
     }
+    if (is_descriptor(key, value)) {
+      auto descriptor = binsparse::parse_descriptor(value, limits);
+      if (descriptor.ok()) {
+        // With places of its own it is ours, for others to read: the Parts rule finds the same tensor.
+        if (descriptor->attributes.find(binsparse::kArraysKey) == nullptr) {
+          const std::string_view prefix = std::string_view(key).substr(0, key.size() - binsparse::kKey.size());
+          const std::string_view name = prefix.substr(0, prefix.empty() ? 0 : prefix.size() - 1);
+          described.push_back({std::string(name), std::string(prefix), *std::move(descriptor), {}});
+        }
+        continue;
+      }
+    }
     metadata_.append(key, value);
   }
   return {};
@@ -95,15 +116,24 @@ Status SafetensorsArrays::start(const Limits& limits) {
 
 }  // namespace
 
-Result<std::unique_ptr<ArrayReader>> open_arrays(std::shared_ptr<const ByteSource> source, const ReadOptions& options) {
+Result<Opened> open_file(std::shared_ptr<const ByteSource> source, const Limits& limits) {
+  Opened out;
   auto arrays = std::make_unique<SafetensorsArrays>(std::move(source));
-  FERRY_RETURN_IF_ERROR(arrays->start(options.limits));
-  return std::unique_ptr<ArrayReader>(std::move(arrays));
+  FERRY_RETURN_IF_ERROR(arrays->start(limits, out.described));
+  out.arrays = std::move(arrays);
+  return out;
 }
 
 Result<std::unique_ptr<TensorReader>> open(std::shared_ptr<const ByteSource> source, const ReadOptions& options) {
-  FERRY_ASSIGN_OR_RETURN(auto arrays, open_arrays(std::move(source), options));
-  return reader_with_parts(std::move(arrays), options);
+  // A file begins with its header's length, whose high bytes are zero; an index is text that begins with {.
+  std::array<char, 8> head{};
+  const auto first = std::span(head).first(std::min<uint64_t>(head.size(), source->size()));
+  FERRY_RETURN_IF_ERROR(source->read_at(0, std::as_writable_bytes(first)));
+  const auto at = std::ranges::find_if_not(first, [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; });
+  const bool text = at != first.end() && *at == '{' && std::ranges::find(first, '\0') == first.end();
+  FERRY_ASSIGN_OR_RETURN(Opened opened,
+                         text ? open_shards(std::move(source), options.limits) : open_file(std::move(source), options.limits));
+  return binsparse::reader_with_descriptors(std::move(opened.arrays), std::move(opened.described), options);
 }
 
 }  // namespace ferry::safetensors

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 
 #include "ferry/format.h"
 #include "ferry/sparse.h"
@@ -207,6 +209,111 @@ TEST(Safetensors, TheUsualWayAndTheGeneralWayReadTheSame) {
   for (const std::string_view shape : {"[01]", "[1e0]", "[1.]", "[-0]", "[+1]", "[1,]", "[,1]", "[NaN]", "[18446744073709551616]"}) {
     EXPECT_FALSE(load(file(concat(R"({"a":{"dtype":"U8","shape":)", shape, R"(,"data_offsets":[0,1]}})"), "a")).ok()) << shape;
   }
+}
+
+TEST(Safetensors, SparseTensorsCarryADescriptorForOthers) {
+  const auto pairs =
+      *SparseTensor::coo({3, 4}, DenseTensor::of<int64_t>({2, 2}, {0, 1, 2, 0}), DenseTensor::of<float>({2}, {2, 5}), {true, true});
+  TensorMap map;
+  map.set("x", pairs);
+  const std::string header = header_of(save(map));
+  EXPECT_NE(header.find(R"("x/binsparse":"{\"binsparse\":{\"version\":\"0.1.0\",\"format\":\"COOR\",\"shape\":[3,4],)"), std::string::npos)
+      << header;
+  EXPECT_NE(header.find(R"(\"indices_1\":\"x/indices[:,1]\")"), std::string::npos) << header;
+  // What Binsparse forbids is not described.
+  map.set("x", *SparseTensor::coo({3, 4}, DenseTensor::of<int64_t>({2, 2}, {2, 0, 0, 1}), DenseTensor::of<float>({2}, {2, 5})));
+  EXPECT_EQ(header_of(save(map)).find("binsparse"), std::string::npos);
+}
+
+TEST(Safetensors, DescriptorsOfOthersAreFollowed) {
+  const std::string header =
+      R"({"__metadata__":{"x/binsparse":"{\"binsparse\":{\"version\":\"0.1\",\"format\":\"CVEC\",\"shape\":[9],\"number_of_stored_values\":2,)"
+      R"(\"data_types\":{\"indices_0\":\"uint8\",\"values\":\"iso[int8]\"}},\"unit\":\"m\"}"},)"
+      R"("x/indices_0":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"x/values":{"dtype":"I8","shape":[1],"data_offsets":[2,3]},)"
+      R"("y":{"dtype":"I8","shape":[1],"data_offsets":[3,4]}})";
+  auto map = load(file(header, std::string_view("\3\7\5\1", 4)));
+  ASSERT_TRUE(map.ok()) << map.status().to_string();
+  ASSERT_EQ(map->size(), 2u);
+  const auto* x = map->find("x");
+  ASSERT_NE(x, nullptr);
+  EXPECT_TRUE(identical(*to_dense(std::get<SparseTensor>(x->tensor)), DenseTensor::of<int8_t>({9}, {0, 0, 0, 5, 0, 0, 0, 5, 0})));
+  EXPECT_EQ(*x->metadata.find("unit"), "m");
+}
+
+// A set in a folder of its own.
+class Shards : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = testing::TempDir() + "ferry_shards_" + testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  std::string path(std::string_view name) const { return concat(folder_, "/", name); }
+  void put(std::string_view name, std::string_view bytes) const { std::ofstream(path(name), std::ios::binary) << bytes; }
+  void put_shard(std::string_view name, std::initializer_list<std::string_view> tensors) const {
+    TensorMap map;
+    for (const auto tensor : tensors) map.set(std::string(tensor), DenseTensor::of<float>({1}, {static_cast<float>(tensor.size())}));
+    map.metadata.set("format", "pt");
+    put(name, save(map));
+  }
+  Result<TensorMap> load_index(std::string_view json) const {
+    put("model.safetensors.index.json", json);
+    return ferry::load(path("model.safetensors.index.json"));
+  }
+
+ private:
+  std::string folder_;
+};
+
+TEST_F(Shards, OpenAsOneSet) {
+  put_shard("a.safetensors", {"x", "yy"});
+  put_shard("b.safetensors", {"zzz"});
+  auto map = load_index(R"({"metadata":{"total_size":12},"weight_map":{"zzz":"b.safetensors","x":"a.safetensors"}})");
+  ASSERT_TRUE(map.ok()) << map.status().to_string();
+  ASSERT_EQ(map->size(), 3u);
+  EXPECT_EQ((*map)[0].name, "zzz");
+  EXPECT_EQ((*map)[2].name, "yy");  // the index forgot it
+  EXPECT_EQ(std::get<DenseTensor>((*map)[2].tensor).values<float>()[0], 2);
+  EXPECT_EQ(*map->metadata.find("total_size"), "12");
+  EXPECT_EQ(*map->metadata.find("format"), "pt");
+}
+
+TEST_F(Shards, PartsMayLieInDifferentShards) {
+  TensorMap indices, rest;
+  indices.set("s/indices", DenseTensor::of<int64_t>({1, 1}, {2}));
+  rest.set("s/values", DenseTensor::of<float>({1}, {4}));
+  rest.set("s/dense_shape", DenseTensor::of<int64_t>({1}, {5}));
+  put("a.safetensors", save(indices));
+  put("b.safetensors", save(rest));
+  auto map = load_index(R"({"weight_map":{"s/indices":"a.safetensors","s/values":"b.safetensors","s/dense_shape":"b.safetensors"}})");
+  ASSERT_TRUE(map.ok()) << map.status().to_string();
+  ASSERT_EQ(map->size(), 1u);
+  EXPECT_EQ(kind_of((*map)[0].tensor), TensorKind::coo);
+}
+
+TEST_F(Shards, WhatIsWrongIsNamed) {
+  put_shard("a.safetensors", {"x"});
+  put_shard("b.safetensors", {"y"});
+  put_shard("c.safetensors", {"x"});
+  put("cut.safetensors", "\x10");
+  const auto message = [&](std::string_view json) {
+    auto map = load_index(json);
+    return map.ok() ? std::string("was read") : std::string(map.status().message());
+  };
+  EXPECT_NE(message(R"({"weight_map":{"x":"gone.safetensors"}})").find("shard 'gone.safetensors': "), std::string::npos);
+  EXPECT_NE(message(R"({"weight_map":{"x":"../a.safetensors"}})").find("shard '../a.safetensors': "), std::string::npos);
+  EXPECT_NE(message(R"({"weight_map":{"x":"/etc/a.safetensors"}})").find("shard '/etc/a.safetensors': "), std::string::npos);
+  EXPECT_NE(message(R"({"weight_map":{"x":"cut.safetensors"}})").find("shard 'cut.safetensors': "), std::string::npos);
+  EXPECT_EQ(message(R"({"weight_map":{"z":"a.safetensors"}})"), "tensor 'z' is not in shard 'a.safetensors', where weight_map has it");
+  EXPECT_EQ(message(R"({"weight_map":{"x":"b.safetensors","y":"a.safetensors"}})"),
+            "tensor 'x' is in shard 'a.safetensors', weight_map has it in 'b.safetensors'");
+  EXPECT_EQ(message(R"({"weight_map":{"x":"a.safetensors","w":"c.safetensors"}})"),
+            "tensor 'x' is in two shards, 'a.safetensors' and 'c.safetensors'");
+  EXPECT_EQ(message(R"({"weight_map":{"x":"a.safetensors","x":"a.safetensors"}})"), "weight_map has tensor 'x' twice");
+  EXPECT_NE(message(R"({"weight_map":{"x":7,"y":"b.safetensors"}})").find("names no file"), std::string::npos);
+  EXPECT_NE(message(R"({"weight_map":"a.safetensors"})").find("weight_map is no object"), std::string::npos);
+  auto pipe = load(R"({"weight_map":{"x":"a.safetensors"}})");
+  EXPECT_EQ(pipe.status().code(), StatusCode::unsupported);
 }
 
 }  // namespace
