@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "ferry/checked.h"
+#include "formats/elements.h"
 #include "formats/h5/h5.h"
 #include "formats/h5/helper.h"
 #include "formats/h5/listing.h"
@@ -14,13 +15,6 @@ namespace ferry::h5 {
 namespace {
 
 std::string below(const std::string& path, std::string_view name) { return path.empty() ? std::string(name) : concat(path, "/", name); }
-
-// Any other byte would be undefined as a C++ bool.
-Status check_booleans(const Buffer& bytes) {
-  const auto bad = std::ranges::find_if(bytes.bytes(), [](std::byte b) { return b > std::byte{1}; });
-  if (bad == bytes.bytes().end()) return {};
-  return data_loss(concat("boolean element ", bad - bytes.bytes().begin(), " is ", static_cast<int>(*bad), ", expected 0 or 1"));
-}
 
 enum class Piece : uint8_t { all, row_splits, row_values, given };
 
@@ -206,14 +200,14 @@ Result<DenseTensor> Hdf5Arrays::read_dataset(const Array& array, const TensorInf
   const Object& object = objects_[array.object];
   if (object.offset != kNowhere) {
     FERRY_ASSIGN_OR_RETURN(Buffer bytes, file_->source().view(object.offset, info.bytes));
-    if (info.dtype == DType::bool_) FERRY_RETURN_IF_ERROR(check_booleans(bytes));
+    if (info.dtype == DType::bool_) FERRY_RETURN_IF_ERROR(check_bools(bytes.bytes()));
     return DenseTensor::make(info.dtype, info.shape, std::move(bytes));
   }
   if (object.element == ElementKind::fixed || object.element == ElementKind::opaque) {
     FERRY_RETURN_IF_ERROR(check_size(info.bytes));
     FERRY_ASSIGN_OR_RETURN(Buffer bytes, file_->read(array.object, info.bytes));
     if (bytes.size() != info.bytes) return data_loss(concat("ferry-hdf5 gives ", bytes.size(), " bytes, expected ", info.bytes));
-    if (info.dtype == DType::bool_) FERRY_RETURN_IF_ERROR(check_booleans(bytes));
+    if (info.dtype == DType::bool_) FERRY_RETURN_IF_ERROR(check_bools(bytes.bytes()));
     return DenseTensor::make(info.dtype, info.shape, std::move(bytes));
   }
   // Offsets, then what they point into.
@@ -239,7 +233,7 @@ Result<DenseTensor> Hdf5Arrays::read_dataset(const Array& array, const TensorInf
   if (tail.size() != object.values * size)
     return data_loss(concat("its rows have ", tail.size(), " bytes, expected ", object.values * size));
   if (array.piece == Piece::row_values) {
-    if (info.dtype == DType::bool_) FERRY_RETURN_IF_ERROR(check_booleans(tail));
+    if (info.dtype == DType::bool_) FERRY_RETURN_IF_ERROR(check_bools(tail.bytes()));
     return DenseTensor::make(info.dtype, info.shape, tail);
   }
   // They count bytes.

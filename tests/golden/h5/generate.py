@@ -120,7 +120,7 @@ with h5py.File(BAD / "boolean.h5", "w") as f:
     where = f["x"].id.get_offset()
 raw = bytearray((BAD / "boolean.h5").read_bytes())
 raw[where] = 2
-bad("boolean.h5", raw, "boolean element 0 is 2, expected 0 or 1")
+bad("boolean.h5", raw, "bool element 0 is 2, expected 0 or 1")
 with h5py.File(BAD / "index.h5", "w") as f:
     g = f.create_group("X")
     g.attrs["encoding-type"], g.attrs["shape"] = "csr_matrix", (2, 2)
