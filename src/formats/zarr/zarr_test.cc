@@ -83,11 +83,11 @@ TEST(Zarr, OneWholeChunkIsAView) {
 TEST(Zarr, SparsePlacesOfAHugeGridAreCheap) {
   ReadOptions options;
   auto map =
-      read_tensors(store({{".zarray", meta("[100000000]", "[1]", "<i2", "0")}, {"99999999", bytes_of({5})}}), find_format("zarr"), options);
+      read_tensors(store({{".zarray", meta("[10000000]", "[1]", "<i2", "0")}, {"9999999", bytes_of({5})}}), find_format("zarr"), options);
   ASSERT_TRUE(map.ok()) << map.status().to_string();
-  EXPECT_EQ(std::get<DenseTensor>((*map)[0].tensor).values<int16_t>()[99999999], 5);
+  EXPECT_EQ(std::get<DenseTensor>((*map)[0].tensor).values<int16_t>()[9999999], 5);
   options.limits.free_expanded_bytes = 1 << 20;
-  EXPECT_EQ(read_tensors(store({{".zarray", meta("[100000000]", "[1]", "<i2", "0")}}), find_format("zarr"), options).status().code(),
+  EXPECT_EQ(read_tensors(store({{".zarray", meta("[10000000]", "[1]", "<i2", "0")}}), find_format("zarr"), options).status().code(),
             StatusCode::limit_exceeded);
 }
 
