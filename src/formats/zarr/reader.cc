@@ -276,7 +276,7 @@ const Format kFormat = {
     .id = "zarr",
     .summary = "Zarr 2 and 3 stores: arrays of compressed chunks, AnnData",
     .extensions = kExtensions,
-    .capabilities = {.kinds = {}, .dtypes = {}, .names = true, .metadata = true, .many = true, .streams = false},
+    .capabilities = {.kinds = KindSet::all(), .dtypes = DTypeSet::all(), .names = true, .metadata = true, .many = true, .streams = false},
     .options = {},
     .sniff = sniff,
     .open = open,
