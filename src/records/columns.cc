@@ -100,8 +100,7 @@ uint32_t ColumnBuilder::Index::find(std::string_view name, const std::vector<Nam
   const size_t mask = slots_.size() - 1;
   for (size_t at = hash_of(name) & mask;; at = (at + 1) & mask) {
     if (slots_[at] == 0) return kNone;
-    const std::string& other = columns[slots_[at] - 1].name;
-    if (other.size() == name.size() && std::memcmp(other.data(), name.data(), name.size()) == 0) return slots_[at] - 1;
+    if (columns[slots_[at] - 1].name == name) return slots_[at] - 1;
   }
 }
 
