@@ -75,7 +75,12 @@ def test_through_bytes(name, format):
         pytest.skip("HDF5 has no empty names")
     if format == "tensors" and name == "empty":
         pytest.skip("a stream of no records has no place for metadata")
-    got = ferry.loads(ferry.dumps(wanted, format), format)
+    try:
+        got = ferry.loads(ferry.dumps(wanted, format), format)
+    except ferry.Error as error:
+        if "ferry-hdf5" not in str(error):
+            raise
+        pytest.skip("this build has no ferry-hdf5")
     assert isinstance(got, TensorMap) and got == ferry.flatten(wanted) and same(got.nested(), wanted)
 
 
