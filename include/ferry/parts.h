@@ -92,6 +92,8 @@ struct SpelledArray {
   DenseTensor array;
 };
 Result<std::vector<SpelledArray>> spell_parts(std::string_view name, const Tensor& tensor, Metadata& metadata, bool split_strings = false);
+// The indices and indptr of a sparse tensor's parts as int32 where every one of them fits: half the bytes.
+Status narrow_indices(std::vector<SpelledArray>& parts, const Tensor& tensor);
 
 // Whole maps at once: what readers and writers of plain-array containers call. A tensor's own metadata stands in the
 // map's under "NAME/KEY" while the tensor is in parts.

@@ -44,11 +44,11 @@ std::optional<Packing> packing_of(std::string_view name) {
   return out;
 }
 
-// The format's own ways to be smaller: options named compress and compression.
+// The format's own ways to be smaller.
 std::vector<Packing> own_packings(const Format& format) {
   std::vector<Packing> out;
   for (const OptionSpec& spec : format.options) {
-    if (spec.name != "compress" && spec.name != "compression") continue;
+    if (spec.name != "compress" && spec.name != "compression" && spec.name != "narrow") continue;
     for (size_t start = 0; start <= spec.values.size();) {
       const size_t end = std::min(spec.values.find('|', start), spec.values.size());
       const std::string_view value = spec.values.substr(start, end - start);

@@ -1,4 +1,6 @@
 // A tensor as the plain arrays that stand for it, and whole maps both ways.
+#include <algorithm>
+#include <limits>
 #include <unordered_map>
 
 #include "ferry/parts.h"
@@ -60,6 +62,23 @@ Result<std::vector<SpelledArray>> spell_parts(std::string_view name, const Tenso
   FERRY_RETURN_IF_ERROR(spell_dense(part_name(name, "values"), sparse.values(), split_strings, out));
   out.push_back({part_name(name, "dense_shape"), shape_tensor(sparse.shape())});
   return out;
+}
+
+Status narrow_indices(std::vector<SpelledArray>& parts, const Tensor& tensor) {
+  const auto* sparse = std::get_if<SparseTensor>(&tensor);
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  if (sparse == nullptr || sparse->index_dtype() == DType::int32 || sparse->nnz() > kMost) return {};
+  for (int64_t length : sparse->shape().dims()) {
+    if (length > kMost) return {};
+  }
+  for (SpelledArray& part : parts) {
+    const bool indptr = part.name.ends_with("indptr") && sparse->layout() != Layout::coo;
+    if (!indptr && !part.name.ends_with("indices")) continue;
+    FERRY_ASSIGN_OR_RETURN(MutableBuffer narrow, MutableBuffer::of<int32_t>(static_cast<size_t>(part.array.num_elements())));
+    std::ranges::transform(part.array.values<int64_t>(), narrow.as<int32_t>().begin(), [](int64_t index) { return static_cast<int32_t>(index); });
+    FERRY_ASSIGN_OR_RETURN(part.array, DenseTensor::make(DType::int32, part.array.shape(), std::move(narrow).freeze()));
+  }
+  return {};
 }
 
 Result<TensorMap> ungroup_parts(const TensorMap& tensors, bool split_strings) {

@@ -106,6 +106,7 @@ extern const Format kFormat;
 const Format kFormat = {
     .id = "binsparse",
     .summary = "Binsparse 0.1 in an npz archive: sparse and dense arrays and a descriptor, as binsparse-python",
+    .readers = "binsparse-python, NumPy",
     .extensions = kExtensions,
     .capabilities = {.kinds = {.dense = true, .coo = true, .csr = true, .csc = true},
                      .dtypes = kDTypes,

@@ -60,6 +60,7 @@ Status write(const TensorMap& tensors, ByteSink& sink, const WriteOptions& optio
 const Format kFormat = {
     .id = "example",
     .summary = "one tf.train.Example or SequenceExample: a feature a tensor",
+    .readers = "TensorFlow, TF Serving",
     .extensions = kExtensions,
     .capabilities = {.kinds = KindSet::all(), .dtypes = records::kWritableDTypes, .max_rank = 250},
     .options = kOptions,

@@ -14,6 +14,7 @@ extern const Format kFormat;
 const Format kFormat = {
     .id = "h5",
     .summary = "HDF5: named arrays, Keras weights, AnnData's sparse matrices",
+    .readers = "h5py, Keras, AnnData, MATLAB",
     .extensions = kExtensions,
     .capabilities = {.kinds = KindSet::all(),
                      .dtypes = DTypeSet::all(),

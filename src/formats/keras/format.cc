@@ -81,6 +81,7 @@ extern const Format kFormat;
 const Format kFormat = {
     .id = "keras",
     .summary = "Keras 3 models: the weights, with config.json as metadata",
+    .readers = "Keras 3",
     .extensions = kExtensions,
     .capabilities = {.kinds = KindSet::all(),
                      .dtypes = DTypeSet::all(),

@@ -38,9 +38,11 @@ Result<std::vector<SpelledArray>> spell(const TensorMap& tensors, const WriteOpt
     for (const auto& [key, value] : tensors[0].metadata) metadata.append(concat("/", key), value);
     return spell_scipy(*root);
   }
+  FERRY_ASSIGN_OR_RETURN(const bool narrow, options.format.get_bool("narrow", false));
   std::vector<SpelledArray> out;
   for (const auto& entry : tensors) {
     FERRY_ASSIGN_OR_RETURN(auto arrays, spell_parts(entry.name, entry.tensor, metadata));
+    if (narrow) FERRY_RETURN_IF_ERROR(narrow_indices(arrays, entry.tensor));
     const TensorKind kind = kind_of(entry.tensor);
     for (const auto& [key, value] : entry.metadata) {
       if (key == npy::kUntypedKey || (key == "layout" && (kind == TensorKind::csr || kind == TensorKind::csc))) continue;
@@ -88,6 +90,7 @@ constexpr std::string_view kExtensions[] = {".npz"};
 constexpr OptionSpec kOptions[] = {
     {"compress", "true|false", "deflate the arrays, as numpy.savez_compressed does; without it they open as views"},
     {"scipy", "auto|true|false", "write one unnamed sparse tensor so that scipy.sparse.load_npz reads it (auto: where SciPy can)"},
+    {"narrow", "true|false", "int32 indices for sparse tensors where they fit: smaller; COO is read back as int64"},
     npy::kVoidOption,
 };
 

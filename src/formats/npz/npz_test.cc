@@ -71,6 +71,22 @@ TEST(Npz, EverythingComesBackWithItsMetadata) {
   }
 }
 
+TEST(Npz, NarrowIndicesTakeHalfAndComeBack) {
+  std::vector<int64_t> indices(200);
+  for (size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<int64_t>(i);
+  for (const int64_t rows : {int64_t{1000}, int64_t{1} << 40}) {
+    TensorMap map;
+    const auto coo = SparseTensor::coo(Shape{rows, 1000}, DenseTensor::of<int64_t>(Shape{100, 2}, std::span<const int64_t>(indices)),
+                                       DenseTensor::vector<float>(std::vector<float>(100, 1)));
+    ASSERT_TRUE(map.add("x", Tensor(*coo)).ok());
+    const std::string wide = save(map), narrow = save(map, {{"narrow", "true"}});
+    EXPECT_EQ(narrow.size() < wide.size(), rows == 1000);
+    auto back = load(narrow);
+    ASSERT_TRUE(back.ok()) << back.status().to_string();
+    EXPECT_TRUE(identical(*back, map));
+  }
+}
+
 TEST(Npz, LongMetadataGoesIntoAMember) {
   TensorMap map;
   ASSERT_TRUE(map.add("x", DenseTensor()).ok());

@@ -204,6 +204,7 @@ extern const Format kFormat;
 const Format kFormat = {
     .id = "onnx",
     .summary = "ONNX tensors (TensorProto, SparseTensorProto) and the initializers and constants of models",
+    .readers = "onnx, ONNX Runtime",
     .extensions = kExtensions,
     .capabilities = {.kinds = KindSet::all(), .dtypes = DTypeSet::all(), .names = true, .metadata = true, .many = true, .streams = false},
     .options = kOptions,

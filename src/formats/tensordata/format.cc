@@ -83,6 +83,7 @@ Status write(const TensorMap& tensors, ByteSink& sink, const WriteOptions& optio
 const Format kFormat = {
     .id = "tensordata",
     .summary = "one dense tensor as message TensorData {data, shape, dtype}, as people write it for EagerTensors",
+    .readers = "protobuf code in any language",
     .extensions = kExtensions,
     .capabilities = {.kinds = {.dense = true}, .dtypes = DTypeSet::all(), .metadata = true, .many = false},
     .options = kOptions,

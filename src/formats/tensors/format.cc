@@ -40,6 +40,7 @@ Status write(const TensorMap& tensors, ByteSink& sink, const WriteOptions& optio
 const Format kFormat = {
     .id = "tensors",
     .summary = "a stream of tensors of any size: framed TensorProtos (TFRecord or varint-delimited)",
+    .readers = "tf.data with tf.io.parse_tensor",
     .extensions = kExtensions,
     .capabilities = {.kinds = KindSet::all(), .dtypes = DTypeSet::all(), .metadata = true},
     .options = kOptions,

@@ -260,6 +260,7 @@ Status write(const TensorMap& tensors, ByteSink& sink, const WriteOptions& optio
 const Format kFormat = {
     .id = "tfrecord",
     .summary = "a file of records: tf.train.Examples or SequenceExamples as columns, TensorProtos, or bytes",
+    .readers = "TensorFlow, tf.data, PyPI tfrecord",
     .extensions = kExtensions,
     .capabilities = {.kinds = KindSet::all(), .dtypes = records::kWritableDTypes, .max_rank = 250},
     .options = kOptions,

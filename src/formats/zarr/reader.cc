@@ -275,6 +275,7 @@ extern const Format kFormat;
 const Format kFormat = {
     .id = "zarr",
     .summary = "Zarr 2 and 3 stores: arrays of compressed chunks, AnnData",
+    .readers = "zarr-python, xarray, AnnData",
     .extensions = kExtensions,
     .capabilities = {.kinds = KindSet::all(), .dtypes = DTypeSet::all(), .names = true, .metadata = true, .many = true, .streams = false},
     .options = {},
