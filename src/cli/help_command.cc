@@ -33,7 +33,12 @@ void print_formats_json(Printer& out) {
     for (DType dtype : kAllDTypes) {
       if (can.dtypes.has(dtype)) json.text(dtype_name(dtype));
     }
-    json.end_list().member("read_by", format->readers).member("streams", can.streams).member("names", can.names).member("metadata", can.metadata).member("many", can.many);
+    json.end_list()
+        .member("read_by", format->readers)
+        .member("streams", can.streams)
+        .member("names", can.names)
+        .member("metadata", can.metadata)
+        .member("many", can.many);
     json.key("options").begin_list();
     for (const OptionSpec& spec : format->options) {
       json.begin_object().member("name", spec.name).member("values", spec.values).member("help", spec.help).end_object();

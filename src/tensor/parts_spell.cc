@@ -75,7 +75,8 @@ Status narrow_indices(std::vector<SpelledArray>& parts, const Tensor& tensor) {
     const bool indptr = part.name.ends_with("indptr") && sparse->layout() != Layout::coo;
     if (!indptr && !part.name.ends_with("indices")) continue;
     FERRY_ASSIGN_OR_RETURN(MutableBuffer narrow, MutableBuffer::of<int32_t>(static_cast<size_t>(part.array.num_elements())));
-    std::ranges::transform(part.array.values<int64_t>(), narrow.as<int32_t>().begin(), [](int64_t index) { return static_cast<int32_t>(index); });
+    std::ranges::transform(part.array.values<int64_t>(), narrow.as<int32_t>().begin(),
+                           [](int64_t index) { return static_cast<int32_t>(index); });
     FERRY_ASSIGN_OR_RETURN(part.array, DenseTensor::make(DType::int32, part.array.shape(), std::move(narrow).freeze()));
   }
   return {};
