@@ -27,9 +27,10 @@ $(VENV)/.ready: python/requirements-build.txt | deps
 	@$(VENV)/bin/python $(PIP) -r $<
 	@touch $@
 
-$(ORACLE)/.ready: tests/requirements-oracle.txt python/requirements-build.txt | deps
+$(ORACLE)/.ready: tests/requirements-oracle.txt tests/requirements-oracle-alone.txt python/requirements-build.txt | deps
 	@python=$$(tools/find_python) && "$$python" -m venv $(ORACLE)
 	@$(ORACLE)/bin/python $(PIP) -r python/requirements-build.txt -r tests/requirements-oracle.txt
+	@$(ORACLE)/bin/python $(PIP) --no-deps -r tests/requirements-oracle-alone.txt
 	@touch $@
 
 build: $(VENV)/.ready

@@ -20,9 +20,9 @@ def sample(dtype, shape):
 
 
 def same(ours, theirs):
-    ours = np.ascontiguousarray(np.asarray(ours))
+    ours = np.asarray(ours, order="C")
     assert ours.shape == theirs.shape and ours.dtype.itemsize == theirs.dtype.itemsize
-    assert ours.tobytes() == np.ascontiguousarray(theirs).tobytes()
+    assert ours.tobytes() == np.asarray(theirs, order="C").tobytes()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -46,9 +46,8 @@ def test_views(tmp_path, form):
     for name, x in views.items():
         np.testing.assert_array_equal(np.asarray(ours[name]), x.numpy())
     z = torch.randn(3, dtype=torch.complex64)
-    lazy = saved(tmp_path, {"conj": z.conj(), "neg": z.conj().imag}, **FORMS[form])
-    np.testing.assert_array_equal(np.asarray(lazy["conj"]), z.conj().resolve_conj().numpy())
-    np.testing.assert_array_equal(np.asarray(lazy["neg"]), z.conj().imag.resolve_neg().numpy())
+    for x in (z.conj(), z.conj().imag):  # apart: torch saves no storage under two dtypes
+        np.testing.assert_array_equal(np.asarray(saved(tmp_path, {"lazy": x}, **FORMS[form])["lazy"]), x.resolve_conj().resolve_neg().numpy())
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -75,7 +74,7 @@ def test_hybrid_and_unsorted_coo(tmp_path):
 def test_nested(tmp_path, layout):
     rows = [torch.arange(6.0).reshape(2, 3), torch.zeros(0, 3), torch.ones(4, 3)]
     ours = saved(tmp_path, {"x": torch.nested.nested_tensor(rows, layout=layout)})["x"]
-    np.testing.assert_array_equal(np.asarray(ours.flat_values), torch.cat(rows).numpy())
+    np.testing.assert_array_equal(np.asarray(ours.values), torch.cat(rows).numpy())
     assert list(np.asarray(ours.row_splits)) == [0, 2, 2, 6]
 
 
