@@ -112,7 +112,7 @@ Result<Spelled> spell(const Tensor& tensor) {
   return unsupported("Binsparse has no ragged tensors");
 }
 
-std::string describe_parts(const SparseTensor& x, std::string_view prefix) {
+std::string describe_parts(const SparseTensor& x, std::string_view prefix, DType index) {
   if (x.rank() == 0 || !x.validate(Validation::canonical).ok()) return "";
   Descriptor descriptor = sparse_outline(x);
   std::vector<std::pair<std::string, std::string>> arrays;
@@ -121,10 +121,10 @@ std::string describe_parts(const SparseTensor& x, std::string_view prefix) {
     arrays.emplace_back(std::move(name), concat(prefix, place));
   };
   if (x.layout() != Layout::coo) {
-    add("pointers_to_1", x.index_dtype(), "indptr");
-    add("indices_1", x.index_dtype(), "indices");
+    add("pointers_to_1", index, "indptr");
+    add("indices_1", index, "indices");
   } else {
-    for (size_t axis = 0; axis < x.rank(); ++axis) add(concat("indices_", axis), DType::int64, concat("indices[:,", axis, "]"));
+    for (size_t axis = 0; axis < x.rank(); ++axis) add(concat("indices_", axis), index, concat("indices[:,", axis, "]"));
   }
   add("values", x.dtype(), "values");
   return write_descriptor(descriptor, arrays);

@@ -23,6 +23,7 @@ Result<Spelled> spell(const Tensor& tensor);
 
 // The descriptor of a sparse tensor that lies in parts (`x/indices`, …) under `prefix`, with kArraysKey saying where its arrays
 // are ("x/indices[:,0]"). "" where Binsparse cannot say it: entries unsorted or twice, no axes.
-std::string describe_parts(const SparseTensor& x, std::string_view prefix);
+// `index`: the dtype that its indices are written with.
+std::string describe_parts(const SparseTensor& x, std::string_view prefix, DType index);
 
 }  // namespace ferry::binsparse

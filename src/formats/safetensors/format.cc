@@ -68,19 +68,21 @@ Status add_array(Plan& plan, SpelledArray spelt, const Metadata& own) {
   return {};
 }
 
-Result<Plan> plan_of(const TensorMap& tensors) {
+Result<Plan> plan_of(const TensorMap& tensors, const FormatOptions& options) {
+  FERRY_ASSIGN_OR_RETURN(const bool narrow, options.get_bool("narrow", false));
   Plan plan;
   static const Metadata kNone;
   for (const auto& [key, value] : tensors.metadata) FERRY_RETURN_IF_ERROR(add_metadata(plan, key, value));
   for (const auto& entry : tensors) {
     Metadata layout;
     FERRY_ASSIGN_OR_RETURN(auto arrays, spell_parts(entry.name, entry.tensor, layout, true));
+    if (narrow) FERRY_RETURN_IF_ERROR(narrow_indices(arrays, entry.tensor));
     const bool itself = arrays.size() == 1 && arrays[0].name == entry.name;
     for (const auto& [key, value] : layout) FERRY_RETURN_IF_ERROR(add_metadata(plan, key, value));
     bool described = false;
     if (const auto* sparse = std::get_if<SparseTensor>(&entry.tensor)) {
       const std::string prefix = entry.name.empty() ? std::string() : concat(entry.name, "/");
-      const std::string descriptor = binsparse::describe_parts(*sparse, prefix);
+      const std::string descriptor = binsparse::describe_parts(*sparse, prefix, arrays[0].array.dtype());  // an index array
       described = !descriptor.empty();
       if (described) FERRY_RETURN_IF_ERROR(add_metadata(plan, concat(prefix, binsparse::kKey), descriptor));
     }
@@ -103,8 +105,8 @@ Result<Plan> plan_of(const TensorMap& tensors) {
   return plan;
 }
 
-Status write(const TensorMap& tensors, ByteSink& sink, const WriteOptions&) {
-  FERRY_ASSIGN_OR_RETURN(Plan plan, plan_of(tensors));
+Status write(const TensorMap& tensors, ByteSink& sink, const WriteOptions& options) {
+  FERRY_ASSIGN_OR_RETURN(Plan plan, plan_of(tensors, options.format));
   // As the library: by dtype from the widest, then by name, so that no element lies across its own alignment.
   std::vector<size_t> order(plan.items.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -137,7 +139,10 @@ Status write(const TensorMap& tensors, ByteSink& sink, const WriteOptions&) {
 
 constexpr std::string_view kExtensions[] = {".safetensors"};
 
-constexpr OptionSpec kOptions[] = {binsparse::kFillOption};
+constexpr OptionSpec kOptions[] = {
+    {"narrow", "true|false", "int32 indices for sparse tensors where they fit: smaller; COO is read back as int64"},
+    binsparse::kFillOption,
+};
 
 }  // namespace
 

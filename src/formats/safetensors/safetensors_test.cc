@@ -225,6 +225,23 @@ TEST(Safetensors, SparseTensorsCarryADescriptorForOthers) {
   EXPECT_EQ(header_of(save(map)).find("binsparse"), std::string::npos);
 }
 
+TEST(Safetensors, NarrowIndicesTakeHalfAndComeBack) {
+  TensorMap map;
+  map.set("x",
+          *SparseTensor::coo({3, 4}, DenseTensor::of<int64_t>({2, 2}, {0, 1, 2, 0}), DenseTensor::of<float>({2}, {2, 5}), {true, true}));
+  const auto narrow = to_bytes(map, *find_format("safetensors"), [] {
+    WriteOptions options;
+    options.format.set("narrow", "true");
+    return options;
+  }());
+  ASSERT_TRUE(narrow.ok());
+  EXPECT_NE(header_of(*narrow).find(R"("x/indices":{"dtype":"I32")"), std::string::npos) << header_of(*narrow);
+  EXPECT_NE(header_of(*narrow).find(R"(\"indices_0\":\"int32\")"), std::string::npos) << header_of(*narrow);
+  auto back = load(*narrow);
+  ASSERT_TRUE(back.ok()) << back.status().to_string();
+  EXPECT_TRUE(identical(*back, map));
+}
+
 TEST(Safetensors, DescriptorsOfOthersAreFollowed) {
   const std::string header =
       R"({"__metadata__":{"x/binsparse":"{\"binsparse\":{\"version\":\"0.1\",\"format\":\"CVEC\",\"shape\":[9],\"number_of_stored_values\":2,)"
