@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "formats/arrow/bits.h"
+#include "formats/arrow/extension_json.h"
 #include "formats/arrow/path.h"
-#include "formats/arrow/small_json.h"
 #include "wire/utf8.h"
 
 namespace ferry::arrow {
@@ -105,14 +105,14 @@ Column fixed_shape(Column elements, int64_t rows, std::vector<int64_t> dims, con
   int64_t size = 1;
   for (const int64_t dim : dims) size *= dim;
   Column out = fixed_list_of(std::move(elements), rows, size);
-  std::string json = concat("{\"shape\":", json_list(dims));
+  std::string text = concat("{\"shape\":", json_list(dims));
   if (const std::string* names = metadata.find("arrow.dim_names")) {
-    if (auto list = parse_json(*names); list.ok() && list->kind == Json::Kind::list && list->items.size() == dims.size()) {
-      json += concat(",\"dim_names\":", *names);
+    if (auto list = parse_extension(*names); list.ok() && list->is(json::Token::array) && list->items.size() == dims.size()) {
+      text += concat(",\"dim_names\":", *names);
     }
   }
   out.field.metadata.set(kExtensionName, "arrow.fixed_shape_tensor");
-  out.field.metadata.set(kExtensionMetadata, json + "}");
+  out.field.metadata.set(kExtensionMetadata, text + "}");
   return out;
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "ferry/checked.h"
-#include "formats/arrow/small_json.h"
+#include "formats/arrow/extension_json.h"
 #include "formats/arrow/strided.h"
 
 namespace ferry::arrow {
@@ -36,17 +36,18 @@ Status check_child(const Piece& child) {
 Status read_dims(const Field& field, Level& level) {
   level.dims = {field.type.size};
   if (field.extension() != "arrow.fixed_shape_tensor") return {};
-  FERRY_ASSIGN_OR_RETURN(const Json json, parse_json(field.extension_metadata()));
-  const Json* shape = json.find("shape");
-  const auto dims = shape == nullptr ? std::nullopt : shape->numbers();
+  FERRY_ASSIGN_OR_RETURN(const json::Tree tree, parse_extension(field.extension_metadata()));
+  const json::Tree* shape = tree.find("shape");
+  const auto dims = shape == nullptr ? std::nullopt : numbers_of(*shape);
   if (!dims) return data_loss("an arrow.fixed_shape_tensor without a shape");
   FERRY_ASSIGN_OR_RETURN(const Shape checked, Shape::checked(*dims));
   if (checked.num_elements() != field.type.size) {
     return data_loss(concat("an arrow.fixed_shape_tensor of shape ", checked.to_string(), " is stored in lists of ", field.type.size));
   }
   level.dims = *dims;
-  if (const Json* json_permutation = json.find("permutation"); json_permutation != nullptr && json_permutation->kind != Json::Kind::null) {
-    const auto permutation = json_permutation->numbers();
+  if (const json::Tree* json_permutation = tree.find("permutation");
+      json_permutation != nullptr && !json_permutation->is(json::Token::null)) {
+    const auto permutation = numbers_of(*json_permutation);
     if (!permutation || permutation->size() != dims->size() || !is_permutation(*permutation)) {
       return data_loss(concat("an arrow.fixed_shape_tensor of rank ", dims->size(), " has a permutation that is none"));
     }
@@ -94,7 +95,7 @@ Note note_of(const Field& field) {
   if (const std::string* text = field.metadata.find(kDTypeKey)) out.dtype = dtype_from_name(*text);
   if (const std::string* text = field.metadata.find(kRowsKey)) out.whole = *text == "one";
   if (const std::string* text = field.metadata.find(kShapeKey)) {
-    if (auto json = parse_json(*text); json.ok()) out.shape = json->numbers();
+    if (auto tree = parse_extension(*text); tree.ok()) out.shape = numbers_of(*tree);
   }
   return out;
 }
@@ -114,16 +115,17 @@ Metadata visible_metadata(const Field& field) {
   }
   if (!field.type.words.empty()) out.set("arrow.type", field.type.words);
   if (ours && !extension.empty()) {
-    if (auto json = parse_json(field.extension_metadata()); json.ok()) {
-      if (const Json* names = json->find("dim_names"); names != nullptr && names->kind == Json::Kind::list) {
+    if (auto tree = parse_extension(field.extension_metadata()); tree.ok()) {
+      if (const json::Tree* names = tree->find("dim_names"); names != nullptr && names->is(json::Token::array)) {
         // They name the axes as these lie; we list them as they are meant.
         std::vector<int64_t> order;
-        if (const Json* permutation = json->find("permutation")) order = permutation->numbers().value_or(order);
+        if (const json::Tree* permutation = tree->find("permutation")) order = numbers_of(*permutation).value_or(order);
         if (order.size() != names->items.size() || !is_permutation(order)) order.clear();
         std::string text = "[";
         for (size_t i = 0; i < names->items.size(); ++i) {
-          const Json& name = names->items[order.empty() ? i : static_cast<size_t>(order[i])];
-          text += (i > 0 ? "," : "") + json_text(name.text);
+          const json::Tree& name = names->items[order.empty() ? i : static_cast<size_t>(order[i])];
+          if (i > 0) text += ',';
+          json::append_string(text, name.is(json::Token::string) ? std::string_view(name.text) : std::string_view());
         }
         out.set("arrow.dim_names", text + "]");
       }

@@ -1,8 +1,8 @@
 // Sparse tensors in columns: one row of lists (COO, CSR, CSC), or CSR with a row of the column for each row of the matrix.
 #include <algorithm>
 
+#include "formats/arrow/extension_json.h"
 #include "formats/arrow/path.h"
-#include "formats/arrow/small_json.h"
 
 namespace ferry::arrow {
 namespace {
@@ -17,16 +17,16 @@ Descriptor read_descriptor(const Field& field) {
   Descriptor out;
   const std::string* text = field.metadata.find(kSparseKey);
   if (text == nullptr) return out;
-  const auto json = parse_json(*text);
-  if (!json.ok()) return out;
-  const Json* inner = json->find("binsparse");
+  const auto tree = parse_extension(*text);
+  if (!tree.ok()) return out;
+  const json::Tree* inner = tree->find("binsparse");
   if (inner == nullptr) return out;
-  if (const Json* format = inner->find("format")) {
+  if (const json::Tree* format = inner->find("format")) {
     if (format->text == "COO" || format->text == "COOR") out.kind = TensorKind::coo;
     if (format->text == "CSR") out.kind = TensorKind::csr;
     if (format->text == "CSC") out.kind = TensorKind::csc;
   }
-  if (const Json* shape = inner->find("shape")) out.shape = shape->numbers().value_or(std::vector<int64_t>());
+  if (const json::Tree* shape = inner->find("shape")) out.shape = numbers_of(*shape).value_or(std::vector<int64_t>());
   return out;
 }
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "ferry/checked.h"
+#include "formats/arrow/extension_json.h"
 #include "formats/arrow/path.h"
-#include "formats/arrow/small_json.h"
 #include "formats/arrow/strided.h"
 
 namespace ferry::arrow {
@@ -175,16 +175,16 @@ class VariableShape : public ColumnTensor {
 
 Status read_axes(const Field& field, size_t rank, std::vector<int64_t>& permutation, std::vector<int64_t>& uniform) {
   if (field.extension_metadata().empty()) return {};
-  FERRY_ASSIGN_OR_RETURN(const Json json, parse_json(field.extension_metadata()));
-  if (const Json* found = json.find("permutation"); found != nullptr && found->kind != Json::Kind::null) {
-    permutation = found->numbers().value_or(std::vector<int64_t>());
+  FERRY_ASSIGN_OR_RETURN(const json::Tree tree, parse_extension(field.extension_metadata()));
+  if (const json::Tree* found = tree.find("permutation"); found != nullptr && !found->is(json::Token::null)) {
+    permutation = numbers_of(*found).value_or(std::vector<int64_t>());
     if (permutation.size() != rank || !is_permutation(permutation)) {
       return data_loss(concat("an arrow.variable_shape_tensor of rank ", rank, " has a permutation that is none"));
     }
     if (is_identity(permutation)) permutation.clear();
   }
-  if (const Json* found = json.find("uniform_shape"); found != nullptr && found->kind != Json::Kind::null) {
-    uniform = found->numbers().value_or(std::vector<int64_t>());
+  if (const json::Tree* found = tree.find("uniform_shape"); found != nullptr && !found->is(json::Token::null)) {
+    uniform = numbers_of(*found).value_or(std::vector<int64_t>());
     if (uniform.size() != rank) return data_loss(concat("an arrow.variable_shape_tensor of rank ", rank, " has another uniform_shape"));
   }
   return {};
