@@ -19,6 +19,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!copy.ok()) return 0;
   const auto source = memory_source(*copy);
   if (format->sniff != nullptr) (void)format->sniff(copy->bytes());
+  if (format->open_names != nullptr) {
+    const auto names = format->open_names(source, options);
+    for (size_t i = 0; names.ok() && *names != nullptr && i < (*names)->size(); ++i) {
+      if ((*names)->find((*names)->name(i)) != i) std::abort();
+      (void)(*names)->describe(i);
+      (void)(*names)->read(i);
+    }
+  }
   auto reader = format->open(source, options);
   if (!reader.ok()) {
     if (reader.status().code() == StatusCode::internal || reader.status().message().empty()) std::abort();

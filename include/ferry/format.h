@@ -94,6 +94,19 @@ class TensorReader {
   virtual Status verify() const;
 };
 
+// What a container's directory tells before any tensor's own header is looked at: the names. For sources of so many tensors that
+// describing all of them costs far more than reading one. Thread-safe.
+class TensorNames {
+ public:
+  virtual ~TensorNames() = default;
+  virtual size_t size() const = 0;
+  virtual std::string_view name(size_t i) const = 0;  // good as long as this; no two are alike
+  virtual std::optional<size_t> find(std::string_view name) const = 0;
+  virtual Result<TensorInfo> describe(size_t i) const = 0;
+  virtual Result<Tensor> read(size_t i) const = 0;
+  virtual const Metadata& metadata() const;
+};
+
 // How sure sniff() is. `certain` is a magic number, `likely` a grammar that fits.
 enum class Sniff : uint8_t { no, maybe, likely, certain };
 
@@ -109,6 +122,9 @@ struct Format {
   // Headers are read here; null: not offered.
   Result<std::unique_ptr<TensorReader>> (*open)(std::shared_ptr<const ByteSource> source, const ReadOptions& options);
   Status (*write)(const TensorMap& tensors, ByteSink& sink, const WriteOptions& options);
+  // The same tensors as open() lists, in its order, by name alone: a damaged header shows when its tensor is asked for. Null where
+  // the tensors show only in the whole listing (parts, metadata of theirs), or are so few that listing them costs nothing.
+  Result<std::unique_ptr<TensorNames>> (*open_names)(std::shared_ptr<const ByteSource> source, const ReadOptions& options) = nullptr;
   // The same for what is a folder of files; null: never a folder.
   Sniff (*sniff_folder)(const Folder& folder) = nullptr;
   Result<std::unique_ptr<TensorReader>> (*open_folder)(std::shared_ptr<const Folder> folder, const ReadOptions& options) = nullptr;
@@ -136,6 +152,8 @@ Result<const Format*> format_for_output(std::string_view path);
 Result<std::unique_ptr<TensorReader>> open_tensors(const std::string& path, const Format* format = nullptr,
                                                    const ReadOptions& options = {});
 Result<std::unique_ptr<TensorReader>> open_tensors(const Place& place, const Format* format = nullptr, const ReadOptions& options = {});
+// Null where the format has no names before the listing: see Format::open_names.
+Result<std::unique_ptr<TensorNames>> open_names(const Place& place, const Format& format, const ReadOptions& options = {});
 Result<TensorMap> read_tensors(const TensorReader& reader);
 Result<TensorMap> read_tensors(std::shared_ptr<const ByteSource> source, const Format* format = nullptr, const ReadOptions& options = {});
 Result<TensorMap> load(const std::string& path, const Format* format = nullptr, const ReadOptions& options = {});

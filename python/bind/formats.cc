@@ -106,19 +106,21 @@ void find_out_format(Opened& opened, ReadOptions& options, nb::handle keywords) 
   options.format = options_for(*opened.format, keywords);
 }
 
-// → (listing, format id, metadata, {name: metadata})
+// → (listing, format id, metadata, {name: metadata} or None where listing.texts() has yet to look)
 nb::tuple open_all(Opened opened, ReadOptions options, nb::handle keywords) {
   find_out_format(opened, options, keywords);
   const Format& format = *opened.format;
   auto threads = pool();
   options.pool = threads.get();
-  auto reader = unwrap(unlocked([&] { return open_tensors(opened.place, &format, options); }), opened.path);
-  auto listing = std::make_unique<Listing>(std::move(threads), std::move(reader), opened.path);
-  check(listing->index(), opened.path);
-  nb::dict texts;
-  for (const TensorInfo& info : listing->infos()) {
-    if (!info.metadata.empty()) texts[name_object(info.name)] = metadata_dict(info.metadata);
+  std::unique_ptr<Listing> listing;
+  if (auto names = unwrap(unlocked([&] { return open_names(opened.place, format, options); }), opened.path)) {
+    listing = std::make_unique<Listing>(std::move(threads), std::move(names), opened.path);
+  } else {
+    auto reader = unwrap(unlocked([&] { return open_tensors(opened.place, &format, options); }), opened.path);
+    listing = std::make_unique<Listing>(std::move(threads), std::move(reader), opened.path);
+    check(listing->index(), opened.path);
   }
+  nb::object texts = listing->texts(false);
   nb::dict metadata = metadata_dict(listing->metadata());
   return nb::make_tuple(std::move(listing), word(format.id), metadata, texts);
 }

@@ -40,7 +40,8 @@ nb::tuple facts(const TensorInfo& info) {
 }  // namespace
 
 Status Listing::index() {
-  const auto all = infos();
+  if (names_) return {};
+  const auto all = reader_->tensors();
   if (all.size() >= UINT32_MAX) return limit_exceeded(concat(all.size(), " tensors are more than a listing can number"));
   if (all.size() > kScan) slots_.assign(std::bit_ceil(all.size() * 2), 0);
   for (size_t i = 0; i < all.size(); ++i) {
@@ -62,7 +63,8 @@ Status Listing::index() {
 }
 
 size_t Listing::find(std::string_view name) const {
-  const auto all = infos();
+  if (names_) return names_->find(name).value_or(kNone);
+  const auto all = reader_->tensors();
   if (slots_.empty()) {
     const auto found = std::ranges::find(all, name, &TensorInfo::name);
     return found == all.end() ? kNone : static_cast<size_t>(found - all.begin());
@@ -73,12 +75,30 @@ size_t Listing::find(std::string_view name) const {
   return kNone;
 }
 
+TensorInfo Listing::info(size_t i) const {
+  return names_ ? unwrap(unlocked([&] { return names_->describe(i); }), path_) : reader_->tensors()[i];
+}
+
+nb::object Listing::texts(bool now) const {
+  if (names_ && !now) return nb::none();
+  nb::dict out;
+  const auto add = [&](const TensorInfo& info) {
+    if (!info.metadata.empty()) out[name_object(info.name)] = metadata_dict(info.metadata);
+  };
+  if (names_) {
+    for (size_t i = 0; i < size(); ++i) add(info(i));
+  } else {
+    std::ranges::for_each(reader_->tensors(), add);
+  }
+  return out;
+}
+
 nb::object Listing::read(size_t i) {
   if (kept_[i].is_valid()) return kept_[i];
-  auto tensor = unlocked([&] { return reader_->read(i); });
+  auto tensor = unlocked([&] { return names_ ? names_->read(i) : reader_->read(i); });
   if (!tensor.ok()) {
-    const std::string name = quoted(infos()[i].name);
-    const bool told = infos()[i].name.empty() || tensor.status().message().find(name) != std::string_view::npos;
+    const std::string name = quoted(this->name(i));
+    const bool told = this->name(i).empty() || tensor.status().message().find(name) != std::string_view::npos;
     throw StatusError(told ? tensor.status() : tensor.status().with_context(concat("tensor ", name)), path_);
   }
   if (!kept_[i].is_valid()) kept_[i] = tensor_object(*std::move(tensor));
@@ -104,16 +124,18 @@ void add_listing(nb::module_& m) {
             return x.read(i);
           },
           nb::arg("position"))
+      .def(
+          "texts", [](const Listing& x) { return x.texts(true); }, "{name: metadata} of the tensors that have any.")
       .def("names",
            [](const Listing& x) {
              nb::list out;
-             for (const TensorInfo& info : x.infos()) out.append(name_object(info.name));
+             for (size_t i = 0; i < x.size(); ++i) out.append(name_object(x.name(i)));
              return out;
            })
       .def("positions",
            [](const Listing& x) {
              nb::dict out;
-             for (size_t i = 0; i < x.size(); ++i) out[name_object(x.infos()[i].name)] = i;
+             for (size_t i = 0; i < x.size(); ++i) out[name_object(x.name(i))] = i;
              return out;
            })
       .def(
@@ -121,7 +143,7 @@ void add_listing(nb::module_& m) {
           [](const Listing& x, nb::handle name) {
             const size_t at = position(x, name);
             if (at == Listing::kNone) throw nb::key_error("no such tensor");
-            return facts(x.infos()[at]);
+            return facts(x.info(at));
           },
           nb::arg("name"), "(kind, dtype, shape, nnz) by the header alone.");
 }

@@ -30,33 +30,44 @@ class TensorMap(MutableMapping[str, "Tensor"]):
 
     # _tensors: by name, the tensor, or its position in _listing where nobody has asked for it yet. None while it would hold
     # what _listing holds, in the same order.
-    __slots__ = ("_tensors", "_listing", "metadata", "tensor_metadata", "format")
+    # _texts: tensor_metadata, or None where the listing has yet to look.
+    __slots__ = ("_tensors", "_listing", "metadata", "_texts", "format")
 
     def __init__(self, tensors: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), metadata: Mapping[str, str] | None = None):
         self._tensors: dict[str, Tensor | int] | None = {}
         self._listing: Any = None
         self.metadata: dict[str, str] = dict(metadata or {})
-        self.tensor_metadata: dict[str, dict[str, str]] = {}
+        self._texts: dict[str, dict[str, str]] | None = {}
         self.format: str | None = None
         if isinstance(tensors, TensorMap):
             self._tensors = None if tensors._tensors is None else dict(tensors._tensors)
             self._listing = tensors._listing
             self.metadata = {**tensors.metadata, **self.metadata}
-            self.tensor_metadata = {name: dict(texts) for name, texts in tensors.tensor_metadata.items()}
+            self._texts = None if tensors._texts is None else {name: dict(texts) for name, texts in tensors._texts.items()}
             self.format = tensors.format
             return
         for name, value in tensors.items() if isinstance(tensors, Mapping) else tensors:
             self[name] = value
 
     @classmethod
-    def _opened(cls, listing: Any, format: str, metadata: dict[str, str], texts: dict[str, dict[str, str]], lazy: bool) -> TensorMap:
+    def _opened(cls, listing: Any, format: str, metadata: dict[str, str], texts: dict[str, dict[str, str]] | None, lazy: bool) -> TensorMap:
         self = cls.__new__(cls)
         self._tensors, self._listing = None, listing
-        self.metadata, self.tensor_metadata, self.format = metadata, texts, format
+        self.metadata, self._texts, self.format = metadata, texts, format
         if not lazy:
             for position in range(len(listing)):
                 listing.at(position)
         return self
+
+    @property
+    def tensor_metadata(self) -> dict[str, dict[str, str]]:
+        if self._texts is None:
+            self._texts = self._listing.texts()
+        return self._texts
+
+    @tensor_metadata.setter
+    def tensor_metadata(self, texts: dict[str, dict[str, str]]) -> None:
+        self._texts = texts
 
     def _own(self) -> dict[str, Any]:
         """_tensors as a dict, for a change."""

@@ -142,3 +142,20 @@ def test_the_child_of_a_fork_reads_on(path):
     if pid == 0:
         os._exit(0 if m["x"].nnz == 3 and m["layer1/kernel"].to_numpy()[0, 0] == 1 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_headers_of_many_plain_arrays_are_read_when_asked_for(tmp_path):
+    arrays = {f"layer{i}/kernel": np.full((2, 3), i, np.float32) for i in range(COUNT)}
+    path = tmp_path / "plain.npz"
+    ferry.save(path, {**arrays, "small": ferry.as_tensor(np.zeros(4, np.uint8)).view("float8_e4m3fn")})
+    m = ferry.load(path)
+    assert list(m) == [*arrays, "small"] and "layer7/kernel" in m and "layer7/kernel.npy" not in m
+    assert repr(m) == repr(ferry.load(path, lazy=False)) and m == ferry.load(path, lazy=False)
+    assert m.tensor_metadata == {info.name: info.metadata for info in ferry.inspect(path) if info.metadata}
+    damaged = path.read_bytes().replace(b"\x93NUMPY", b"\x93NUMBY", 1)
+    n = ferry.loads(damaged)
+    assert n["layer1/kernel"] == m["layer1/kernel"] and ferry.TensorMap(n)["layer2/kernel"] == m["layer2/kernel"]
+    with pytest.raises(ferry.Error, match="member 'layer0/kernel.npy'"):
+        n["layer0/kernel"]
+    with pytest.raises(ferry.Error, match="member 'layer0/kernel.npy'"):
+        repr(n)

@@ -125,6 +125,11 @@ const Metadata& TensorReader::metadata() const {
   return none;
 }
 
+const Metadata& TensorNames::metadata() const {
+  static const Metadata none;
+  return none;
+}
+
 Status TensorReader::verify() const {
   for (size_t i = 0; i < tensors().size(); ++i) {
     auto tensor = read(i);
@@ -212,6 +217,11 @@ Result<std::unique_ptr<TensorReader>> open_tensors(const Place& place, const For
 Result<std::unique_ptr<TensorReader>> open_tensors(const std::string& path, const Format* format, const ReadOptions& options) {
   FERRY_ASSIGN_OR_RETURN(const Place place, find_place(path, options.limits));
   return open_tensors(place, format, options);
+}
+
+Result<std::unique_ptr<TensorNames>> open_names(const Place& place, const Format& format, const ReadOptions& options) {
+  if (place.source == nullptr || format.open_names == nullptr) return std::unique_ptr<TensorNames>();
+  return format.open_names(place.source, options);
 }
 
 Result<TensorMap> read_tensors(const TensorReader& reader) {

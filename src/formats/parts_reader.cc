@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "ferry/format.h"
+#include "formats/tensor_names.h"
 #include "tensor/part_words.h"
 
 namespace ferry {
@@ -159,8 +160,7 @@ Result<TensorInfo> PartsReader::describe(const PartGroup& group, std::span<const
 Status PartsReader::start(const ReadOptions& options) {
   const auto listed = arrays_->arrays();
   // Metadata that may belong to one tensor has to be handed out.
-  const bool shared =
-      std::ranges::any_of(arrays_->metadata(), [](const auto& entry) { return entry.first.find('/') != std::string::npos; });
+  const bool shared = some_tensors_own(arrays_->metadata());
   const auto is_part = [](const TensorInfo& info) { return may_be_part(info.name); };
   plain_ = options.parts.explicit_groups.empty() && !shared && (!options.parts.enabled || std::ranges::none_of(listed, is_part));
   if (plain_) return {};

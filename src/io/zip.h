@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "ferry/io.h"
 #include "ferry/limits.h"
 #include "ferry/status.h"
+#include "io/name_slots.h"
 
 namespace ferry {
 
@@ -46,13 +48,41 @@ class ZipReader {
 
  private:
   static constexpr size_t kHead = 128;
-  Status read_directory(uint64_t offset, uint64_t size, uint64_t count);
+  friend class ZipIndex;
+  // `limit`: where the last member ends at the latest.
+  Status read_directory(uint64_t offset, uint64_t size, uint64_t count, uint64_t limit);
   Status check_local_header(const ZipMember& member, std::string_view raw_name, uint16_t flags, uint64_t limit, uint64_t& data,
                             std::span<std::byte> head) const;
   std::shared_ptr<const ByteSource> source_;
   Limits limits_;
   std::vector<ZipMember> members_;
   Buffer heads_;  // the first kHead bytes of each member as they are in the file, read together with its local header
+  std::string comment_;
+};
+
+// The names in an archive, to find one member among very many: eight bytes a member, and nothing copied. The directory is checked
+// as far as it goes by itself (places and names); a member's local header is when the member is asked for.
+// Thread-safe: nothing changes after open().
+class ZipIndex {
+ public:
+  // Nothing where the archive is unusual (zip64, members out of order, names beyond ASCII) or wrong: ZipReader reads it, or says what is.
+  static Result<std::optional<ZipIndex>> open(std::shared_ptr<const ByteSource> source, const Limits& limits = {});
+
+  size_t size() const { return entries_.size(); }
+  std::string_view name(size_t member) const;
+  size_t find(std::string_view name) const;  // NameSlots::kNone where there is none
+  std::string_view comment() const { return comment_; }
+  // A reader of this member alone, which is then its member 0, checked as ZipReader does.
+  Result<ZipReader> only(size_t member) const;
+
+ private:
+  bool scan(uint64_t count);  // false: unusual
+  std::shared_ptr<const ByteSource> source_;
+  Limits limits_;
+  Buffer directory_;
+  uint64_t offset_ = 0;            // of the directory
+  std::vector<uint32_t> entries_;  // where in the directory
+  NameSlots slots_;
   std::string comment_;
 };
 

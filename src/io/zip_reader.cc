@@ -8,26 +8,18 @@
 
 #include "ferry/byte_cursor.h"
 #include "io/zip.h"
+#include "io/zip_end.h"
 
 namespace ferry {
 namespace {
 
-constexpr uint32_t kLocalMagic = 0x04034b50, kCentralMagic = 0x02014b50, kEndMagic = 0x06054b50;
-constexpr uint32_t kEnd64Magic = 0x06064b50, kLocatorMagic = 0x07064b50;
-constexpr uint64_t kLocalSize = 30, kCentralSize = 46, kEndSize = 22, kEnd64Size = 56, kLocatorSize = 20;
-constexpr uint64_t kMaxComment = 0xffff;
+constexpr uint32_t kLocalMagic = 0x04034b50;
+constexpr uint64_t kLocalSize = kZipLocalSize, kCentralSize = kZipCentralSize;
 constexpr uint16_t kNone16 = 0xffff;
-constexpr uint32_t kNone32 = 0xffffffff;  // "look in the zip64 field"
+constexpr uint32_t kNone32 = kZipNone32;
 constexpr uint16_t kZip64Field = 0x0001;
 constexpr uint64_t kFarApart = 64 << 10;  // bytes; what Linux maps around a touched page
-constexpr uint16_t kEncrypted = 1 << 0, kSizesFollow = 1 << 3, kPatched = 1 << 5, kStrong = 1 << 6, kMasked = 1 << 13;
-
-template <class T>
-T load(const std::byte* at) {
-  T value;
-  std::memcpy(&value, at, sizeof(T));
-  return value;
-}
+constexpr uint16_t kSizesFollow = 1 << 3;
 
 bool is_utf8(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
@@ -91,108 +83,23 @@ Status take_wide(ByteCursor& field, std::string_view what, uint64_t& value) {
   return {};
 }
 
-struct End {
-  uint64_t count, size, offset;  // of the central directory
-  uint64_t limit;                // the directory ends here at the latest
-  std::string comment;
-};
-
-Result<End> find_end(const ByteSource& source) {
-  const uint64_t total = source.size();
-  if (total < kEndSize) return data_loss(concat("is ", total, " bytes long, a zip archive has at least ", kEndSize));
-  const uint64_t tail_size = std::min(total, kEndSize + kMaxComment);
-  const uint64_t tail_at = total - tail_size;
-  FERRY_ASSIGN_OR_RETURN(const Buffer tail, source.view(tail_at, tail_size));
-  // The last signature whose comment reaches exactly to the end of the file.
-  uint64_t at = tail_size - kEndSize;
-  while (load<uint32_t>(tail.data() + at) != kEndMagic || load<uint16_t>(tail.data() + at + 20) != tail_size - at - kEndSize) {
-    if (at == 0) {
-      return data_loss("has no end record of a zip archive in its last bytes: cut short, or not a zip file");
-    }
-    --at;
-  }
-  ByteCursor cursor(tail.bytes().subspan(at), tail_at + at);
-  struct Fields {
-    uint32_t magic;
-    uint16_t disk, directory_disk, disk_count, count;
-    uint32_t size, offset;
-  };
-  static_assert(sizeof(Fields) == 20);
-  FERRY_ASSIGN_OR_RETURN(const Fields fields, cursor.read<Fields>("end record"));
-  FERRY_ASSIGN_OR_RETURN(const uint16_t comment_size, cursor.read<uint16_t>("comment length"));
-  FERRY_ASSIGN_OR_RETURN(const std::string_view comment, cursor.take_text(comment_size, "comment"));
-  End end{fields.count, fields.size, fields.offset, tail_at + at, std::string(comment)};
-  const bool wide = fields.count == kNone16 || fields.size == kNone32 || fields.offset == kNone32 || fields.disk == kNone16;
-  // PyTorch writes a zip64 end record into every archive, so it is looked for also where no number needs it.
-  if (tail_at + at >= kLocatorSize) {
-    const uint64_t locator_at = tail_at + at - kLocatorSize;
-    std::array<std::byte, kLocatorSize> locator;
-    FERRY_RETURN_IF_ERROR(source.read_at(locator_at, locator));
-    if (load<uint32_t>(locator.data()) == kLocatorMagic) {
-      const auto end64_at = load<uint64_t>(locator.data() + 8);
-      if (end64_at > locator_at || locator_at - end64_at < kEnd64Size) {
-        return data_loss_at(locator_at, concat("zip64 end record is said to be at byte ", end64_at, ", which is not before its locator"));
-      }
-      std::array<std::byte, kEnd64Size> end64;
-      FERRY_RETURN_IF_ERROR(source.read_at(end64_at, end64));
-      if (load<uint32_t>(end64.data()) != kEnd64Magic) return data_loss_at(end64_at, "no zip64 end record where its locator points");
-      if (load<uint32_t>(locator.data() + 4) != 0 || load<uint32_t>(locator.data() + 16) > 1) {
-        return unsupported("the archive is split over several files; join them first");
-      }
-      if (load<uint64_t>(end64.data() + 24) != load<uint64_t>(end64.data() + 32)) {
-        return unsupported("the archive is split over several files; join them first");
-      }
-      end.count = load<uint64_t>(end64.data() + 32);
-      end.size = load<uint64_t>(end64.data() + 40);
-      end.offset = load<uint64_t>(end64.data() + 48);
-      end.limit = end64_at;
-      if (!wide && (end.count != fields.count || end.size != fields.size || end.offset != fields.offset)) {
-        return data_loss_at(tail_at + at, "end record and zip64 end record name different directories");
-      }
-      return end;
-    }
-  }
-  if (fields.disk != 0 || fields.directory_disk != 0 || fields.disk_count != fields.count) {
-    return unsupported("the archive is split over several files; join them first");
-  }
-  return end;
-}
-
 std::string member_name(const ZipMember& member) { return concat("member ", quoted(member.name)); }
 
 }  // namespace
 
 uint32_t zip_crc32(std::span<const std::byte> bytes, uint32_t crc) { return libdeflate_crc32(crc, bytes.data(), bytes.size()); }
 
-bool zip_lists(const ByteSource& source, std::string_view name_ending) {
-  const auto end = find_end(source);
-  if (!end.ok() || end->offset > end->limit || end->size > end->limit - end->offset) return false;
-  const auto directory = source.view(end->offset, end->size);
-  return directory.ok() && directory->text().find(name_ending) != std::string_view::npos;
-}
-
 Result<ZipReader> ZipReader::open(std::shared_ptr<const ByteSource> source, const Limits& limits) {
   ZipReader reader;
   reader.source_ = std::move(source);
   reader.limits_ = limits;
-  FERRY_ASSIGN_OR_RETURN(End end, find_end(*reader.source_));
-  if (end.offset > end.limit || end.size != end.limit - end.offset) {
-    return data_loss_at(end.limit, concat("central directory is said to take ", end.size, " bytes from byte ", end.offset,
-                                          ", expected it to end here, where the end record begins"));
-  }
-  if (end.count > end.size / kCentralSize) {
-    return data_loss_at(end.limit, concat(end.count, " members are announced, the central directory's ", end.size, " bytes hold at most ",
-                                          end.size / kCentralSize));
-  }
-  if (end.count > limits.max_tensors) {
-    return limit_exceeded(concat(end.count, " members exceed the limit of ", limits.max_tensors, " (max_tensors)"));
-  }
+  FERRY_ASSIGN_OR_RETURN(ZipEnd end, find_zip_end(*reader.source_, limits));
   reader.comment_ = std::move(end.comment);
-  FERRY_RETURN_IF_ERROR(reader.read_directory(end.offset, end.size, end.count));
+  FERRY_RETURN_IF_ERROR(reader.read_directory(end.offset, end.size, end.count, end.offset));
   return reader;
 }
 
-Status ZipReader::read_directory(uint64_t offset, uint64_t size, uint64_t count) {
+Status ZipReader::read_directory(uint64_t offset, uint64_t size, uint64_t count, uint64_t limit) {
   FERRY_ASSIGN_OR_RETURN(const Buffer directory, source_->view(offset, size));
   ByteCursor cursor(directory.bytes(), offset);
   members_.reserve(count);
@@ -201,11 +108,12 @@ Status ZipReader::read_directory(uint64_t offset, uint64_t size, uint64_t count)
     const uint64_t at = cursor.offset();
     FERRY_ASSIGN_OR_RETURN(const auto fixed, cursor.take(kCentralSize, "central directory entry"));
     const std::byte* p = fixed.data();
-    if (load<uint32_t>(p) != kCentralMagic) {
+    if (load_number<uint32_t>(p) != kZipCentralMagic) {
       return data_loss_at(at, concat("entry ", i, " of the central directory does not begin with its signature"));
     }
-    const auto flags = load<uint16_t>(p + 8);
-    const auto name_size = load<uint16_t>(p + 28), extra_size = load<uint16_t>(p + 30), comment_size = load<uint16_t>(p + 32);
+    const auto flags = load_number<uint16_t>(p + 8);
+    const auto name_size = load_number<uint16_t>(p + 28), extra_size = load_number<uint16_t>(p + 30),
+               comment_size = load_number<uint16_t>(p + 32);
     FERRY_ASSIGN_OR_RETURN(const auto raw_name, cursor.take_text(name_size, "member name"));
     const uint64_t extra_at = cursor.offset();
     FERRY_ASSIGN_OR_RETURN(const auto extra, cursor.take(extra_size, "extra fields"));
@@ -218,15 +126,15 @@ Status ZipReader::read_directory(uint64_t offset, uint64_t size, uint64_t count)
           concat("a member name of ", member.name.size(), " bytes exceeds the limit of ", limits_.max_name_bytes, " (max_name_bytes)"));
     }
     if (member.name.find('\0') != std::string::npos) return data_loss_at(at, concat(member_name(member), " has a NUL byte in its name"));
-    if (flags & (kEncrypted | kStrong | kMasked)) {
+    if (flags & (kZipEncrypted | kZipStrong | kZipMasked)) {
       return unsupported(concat(member_name(member), " is encrypted; decrypt the archive first"));
     }
-    if (flags & kPatched) return unsupported(concat(member_name(member), " is a patch, not data"));
-    member.method = static_cast<ZipMethod>(load<uint16_t>(p + 10));
-    member.crc = load<uint32_t>(p + 16);
-    member.packed = load<uint32_t>(p + 20);
-    member.size = load<uint32_t>(p + 24);
-    member.header = load<uint32_t>(p + 42);
+    if (flags & kZipPatched) return unsupported(concat(member_name(member), " is a patch, not data"));
+    member.method = static_cast<ZipMethod>(load_number<uint16_t>(p + 10));
+    member.crc = load_number<uint32_t>(p + 16);
+    member.packed = load_number<uint32_t>(p + 20);
+    member.size = load_number<uint32_t>(p + 24);
+    member.header = load_number<uint32_t>(p + 42);
     if (member.packed == kNone32 || member.size == kNone32 || member.header == kNone32) {
       FERRY_ASSIGN_OR_RETURN(const auto field, zip64_field(extra, extra_at));
       ByteCursor wide(field, extra_at);
@@ -237,10 +145,10 @@ Status ZipReader::read_directory(uint64_t offset, uint64_t size, uint64_t count)
         FERRY_RETURN_IF_ERROR(take_wide(wide, "zip64 header offset", member.header));
       }
     }
-    if (const auto disk = load<uint16_t>(p + 34); disk != 0 && disk != kNone16) {
+    if (const auto disk = load_number<uint16_t>(p + 34); disk != 0 && disk != kNone16) {
       return unsupported("the archive is split over several files; join them first");
     }
-    FERRY_RETURN_IF_ERROR(check_local_header(member, raw_name, flags, offset, member.data, {heads.data() + i * kHead, kHead}));
+    FERRY_RETURN_IF_ERROR(check_local_header(member, raw_name, flags, limit, member.data, {heads.data() + i * kHead, kHead}));
     if (member.method == ZipMethod::stored && member.packed != member.size) {
       return data_loss_at(at, concat(member_name(member), " is stored as ", member.packed, " bytes but said to have ", member.size));
     }
@@ -297,13 +205,14 @@ Status ZipReader::check_local_header(const ZipMember& member, std::string_view r
     begin = std::span(block).first(begin_size);
   }
   const std::byte* p = begin.data();
-  if (load<uint32_t>(p) != kLocalMagic) return data_loss_at(at, concat(member_name(member), " has no local header where it should begin"));
+  if (load_number<uint32_t>(p) != kLocalMagic)
+    return data_loss_at(at, concat(member_name(member), " has no local header where it should begin"));
   const auto differs = [&](std::string_view what) {
     return data_loss_at(at, concat(member_name(member), " has another ", what, " in its local header than in the central directory"));
   };
-  const auto name_size = load<uint16_t>(p + 26), extra_size = load<uint16_t>(p + 28);
+  const auto name_size = load_number<uint16_t>(p + 26), extra_size = load_number<uint16_t>(p + 28);
   if (limit - at - kLocalSize < uint64_t{name_size} + extra_size) {
-    return data_loss_at(at, concat(member_name(member), " has a local header longer than the bytes before the central directory"));
+    return data_loss_at(at, concat(member_name(member), " has a local header longer than the bytes before what follows it"));
   }
   if (name_size != raw_name.size()) return differs("name");
   const uint64_t rest_size = uint64_t{name_size} + extra_size;
@@ -316,11 +225,11 @@ Status ZipReader::check_local_header(const ZipMember& member, std::string_view r
     rest = whole.bytes();
   }
   if (std::string_view(reinterpret_cast<const char*>(rest.data()), name_size) != raw_name) return differs("name");
-  if (load<uint16_t>(p + 8) != static_cast<uint16_t>(member.method)) return differs("method");
-  const auto local_flags = load<uint16_t>(p + 6);
-  if ((local_flags ^ flags) & (kEncrypted | kStrong | kMasked | kSizesFollow)) return differs("set of flags");
+  if (load_number<uint16_t>(p + 8) != static_cast<uint16_t>(member.method)) return differs("method");
+  const auto local_flags = load_number<uint16_t>(p + 6);
+  if ((local_flags ^ flags) & (kZipEncrypted | kZipStrong | kZipMasked | kSizesFollow)) return differs("set of flags");
   if (!(flags & kSizesFollow)) {
-    uint64_t size = load<uint32_t>(p + 22), packed = load<uint32_t>(p + 18);
+    uint64_t size = load_number<uint32_t>(p + 22), packed = load_number<uint32_t>(p + 18);
     if (size == kNone32 || packed == kNone32) {
       FERRY_ASSIGN_OR_RETURN(const auto field, zip64_field(rest.subspan(name_size), at + kLocalSize + name_size));
       if (!field.empty()) {
@@ -330,12 +239,12 @@ Status ZipReader::check_local_header(const ZipMember& member, std::string_view r
       }
     }
     if (size != member.size || packed != member.packed) return differs("size");
-    if (load<uint32_t>(p + 14) != member.crc) return differs("CRC");
+    if (load_number<uint32_t>(p + 14) != member.crc) return differs("CRC");
   }
   data = at + kLocalSize + name_size + extra_size;
   if (member.packed > limit - data) {
     return data_loss_at(at, concat(member_name(member), " is said to have ", member.packed, " bytes, only ", limit - data,
-                                   " remain before the central directory"));
+                                   " remain before what follows it"));
   }
   head = head.first(std::min<uint64_t>(head.size(), limit - data));
   const uint64_t header_size = data - at;

@@ -205,6 +205,61 @@ TEST(Zip, EndRecordInsideTheCommentIsNotTheEnd) {
   EXPECT_EQ(zip->members().size(), 1u);
 }
 
+Result<std::optional<ZipIndex>> open_index(const std::string& text) {
+  auto copy = Buffer::copy_of(std::string_view(text));
+  return ZipIndex::open(memory_source(*std::move(copy)));
+}
+
+TEST(ZipIndex, FindsWhatTheReaderReads) {
+  const std::string text = archive({{"a", "hello"}, {"b/c.npy", words(5000)}, {"", ""}}, ZipMethod::deflate, "a comment");
+  auto zip = open(text);
+  auto index = open_index(text);
+  ASSERT_TRUE(zip.ok() && index.ok() && index->has_value());
+  EXPECT_EQ((*index)->comment(), "a comment");
+  ASSERT_EQ((*index)->size(), 3u);
+  EXPECT_EQ((*index)->find("none"), NameSlots::kNone);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ((*index)->name(i), zip->members()[i].name);
+    EXPECT_EQ((*index)->find(zip->members()[i].name), i);
+    auto one = (*index)->only(i);
+    ASSERT_TRUE(one.ok()) << one.status().to_string();
+    EXPECT_EQ(one->read(0)->text(), zip->read(i)->text());
+  }
+}
+
+TEST(ZipIndex, WhatIsUnusualIsLeftToTheReader) {
+  EXPECT_FALSE(open_index(archive({{"ü", "1"}}))->has_value());
+  EXPECT_FALSE(open_index(archive({{"a", "1"}, {"a", "2"}}))->has_value());
+  std::string encrypted = archive({{"x", "hello"}});
+  poke<uint16_t>(encrypted, encrypted.find("PK\1\2") + 8, 1);
+  EXPECT_FALSE(open_index(encrypted)->has_value());
+}
+
+// Whatever byte is damaged: if the index takes the archive, its members are those that the reader accepts, and the same.
+TEST(ZipIndex, IsNoLessCarefulThanTheReader) {
+  const std::string sound = archive({{"first.npy", "1"}, {"b", words(40)}, {"third", ""}});
+  size_t taken = 0;
+  for (size_t at = 0; at < sound.size(); ++at) {
+    for (const unsigned bit : {0u, 1u, 4u, 7u}) {
+      std::string text = sound;
+      text[at] = static_cast<char>(text[at] ^ (1 << bit));
+      auto index = open_index(text);
+      if (!index.ok() || !index->has_value()) continue;
+      ++taken;
+      auto zip = open(text);
+      bool all = true;
+      for (size_t i = 0; i < (*index)->size(); ++i) {
+        auto one = (*index)->only(i);
+        all = all && one.ok();
+        if (!one.ok() || !zip.ok()) continue;
+        EXPECT_EQ(one->read(0).ok() ? one->read(0)->text() : "", zip->read(i).ok() ? zip->read(i)->text() : "");
+      }
+      EXPECT_EQ(all, zip.ok()) << "byte " << at << " bit " << bit << ": " << zip.status().to_string();
+    }
+  }
+  EXPECT_GT(taken, 100u);
+}
+
 TEST(Zip, SameCallsGiveTheSameBytes) { EXPECT_EQ(archive({{"x", "1"}, {"y", "2"}}), archive({{"x", "1"}, {"y", "2"}})); }
 
 }  // namespace

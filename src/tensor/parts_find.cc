@@ -1,6 +1,7 @@
 // Finding composite tensors among the names, dtypes and shapes of plain arrays. docs/parts.md
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -62,9 +63,11 @@ constexpr Word kWords[] = {
     {"bytes", Token::bytes, false},
 };
 
-constexpr std::array<bool, 256> kLastLetters = [] {
-  std::array<bool, 256> out{};
-  for (const Word& word : kWords) out[static_cast<unsigned char>(word.text.back())] = true;
+// By last letter, a bit for each word that ends in it.
+constexpr std::array<uint32_t, 256> kWordsByLastLetter = [] {
+  static_assert(std::size(kWords) <= 32);
+  std::array<uint32_t, 256> out{};
+  for (size_t i = 0; i < std::size(kWords); ++i) out[static_cast<unsigned char>(kWords[i].text.back())] |= 1u << i;
   return out;
 }();
 
@@ -506,9 +509,12 @@ bool may_be_part(std::string_view name) {
   // x_0, x_12: the level of a nested part.
   for (int digits = 0; digits < 3 && !name.empty() && name.back() >= '0' && name.back() <= '9'; ++digits) name.remove_suffix(1);
   if (name.ends_with('_')) name.remove_suffix(1);
-  // A look at the last letter spares most names the comparisons.
-  if (name.empty() || !kLastLetters[static_cast<unsigned char>(name.back())]) return false;
-  return std::ranges::any_of(kWords, [&](const Word& word) { return name.ends_with(word.text); });
+  if (name.empty()) return false;
+  for (uint32_t words = kWordsByLastLetter[static_cast<unsigned char>(name.back())]; words != 0; words &= words - 1) {
+    const std::string_view text = kWords[std::countr_zero(words)].text;
+    if (name.size() >= text.size() && name[name.size() - text.size()] == text[0] && name.ends_with(text)) return true;
+  }
+  return false;
 }
 
 Result<Grouping> find_parts(std::span<const ArrayInfo> arrays, const PartsOptions& options, const Metadata* metadata) {

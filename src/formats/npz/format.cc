@@ -107,6 +107,7 @@ const Format kFormat = {
     .sniff = sniff,
     .open = open,
     .write = write,
+    .open_names = open_names,
 };
 
 }  // namespace ferry::npz

@@ -235,5 +235,62 @@ TEST(Npz, EveryPrefixIsAnErrorAndEveryFlipEnds) {
   }
 }
 
+Result<std::unique_ptr<TensorNames>> names_of(const std::string& bytes, const ReadOptions& options = {}) {
+  auto copy = Buffer::copy_of(std::string_view(bytes));
+  return open_names({memory_source(*std::move(copy)), nullptr}, npz(), options);
+}
+
+TensorMap many(std::string_view last = "last") {
+  TensorMap map;
+  for (int64_t i = 0; i < 40; ++i) EXPECT_TRUE(map.add(concat("layer", i, "/kernel"), ints({i, 2 * i})).ok());
+  EXPECT_TRUE(map.add("float8", *DenseTensor::of<uint8_t>(Shape{2}, {1, 2}).bitcast(DType::float8_e4m3fn)).ok());
+  EXPECT_TRUE(map.add(std::string(last), DenseTensor::scalar(1.0)).ok());
+  map.metadata.set("made by", "hand");
+  return map;
+}
+
+TEST(NpzNames, TellWhatTheListingTells) {
+  const std::string bytes = save(many());
+  auto names = names_of(bytes);
+  ASSERT_TRUE(names.ok() && *names != nullptr);
+  const auto reader = open_tensors({memory_source(*Buffer::copy_of(std::string_view(bytes))), nullptr}, &npz());
+  const auto infos = (*reader)->tensors();
+  ASSERT_EQ((*names)->size(), infos.size());
+  EXPECT_EQ((*names)->metadata(), (*reader)->metadata());
+  EXPECT_EQ((*names)->find("layer3/kernel.npy"), std::nullopt);
+  for (size_t i = 0; i < infos.size(); ++i) {
+    EXPECT_EQ((*names)->name(i), infos[i].name);
+    EXPECT_EQ((*names)->find(infos[i].name), i);
+    auto info = (*names)->describe(i);
+    ASSERT_TRUE(info.ok()) << info.status().to_string();
+    EXPECT_TRUE(info->name == infos[i].name && info->dtype == infos[i].dtype && info->shape == infos[i].shape &&
+                info->bytes == infos[i].bytes && info->offset == infos[i].offset && info->metadata == infos[i].metadata);
+    EXPECT_TRUE(identical(*(*names)->read(i), *(*reader)->read(i)));
+  }
+}
+
+TEST(NpzNames, AreOfferedOnlyWhereTheyTellTheTensors) {
+  EXPECT_EQ(*names_of(save(everything())), nullptr);  // few, and some in parts
+  EXPECT_EQ(*names_of(save(many("x/indices"))), nullptr);
+  ReadOptions options;
+  options.parts.explicit_groups.push_back({"x", {"layer0/kernel", "layer1/kernel"}});
+  EXPECT_EQ(*names_of(save(many()), options), nullptr);
+  TensorMap own = many();
+  own[3].metadata.set("unit", "m");
+  EXPECT_EQ(*names_of(save(own)), nullptr);
+}
+
+TEST(NpzNames, DamageInOneMemberIsItsOwn) {
+  std::string bytes = save(many());
+  const size_t at = bytes.find("NUMPY");
+  bytes[at] = 'X';
+  auto names = names_of(bytes);
+  ASSERT_TRUE(names.ok() && *names != nullptr);
+  EXPECT_EQ((*names)->read(0).status().code(), StatusCode::data_loss);
+  EXPECT_NE((*names)->describe(0).status().message().find("member 'layer0/kernel.npy'"), std::string::npos);
+  EXPECT_TRUE((*names)->read(1).ok());
+  EXPECT_FALSE(load(bytes).ok());
+}
+
 }  // namespace
 }  // namespace ferry::npz

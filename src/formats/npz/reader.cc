@@ -5,7 +5,9 @@
 #include "formats/npy/npy.h"
 #include "formats/npy/options.h"
 #include "formats/npz/metadata.h"
+#include "formats/tensor_names.h"
 #include "io/zip.h"
+#include "tensor/part_words.h"
 
 namespace ferry::npz {
 namespace {
@@ -142,7 +144,67 @@ Status NpzArrays::start(const ReadOptions& options) {
   return {};
 }
 
+// Thread-safe: nothing changes after start().
+class NpzNames : public TensorNames {
+ public:
+  NpzNames(ZipIndex zip, const ReadOptions& options) : zip_(std::move(zip)), options_(options) {}
+
+  // False: the names alone do not tell what the tensors are.
+  Result<bool> start() {
+    if (is_our_json(zip_.comment())) {
+      FERRY_ASSIGN_OR_RETURN(metadata_, metadata_from_json(zip_.comment()));
+      if (some_tensors_own(metadata_)) return false;
+    }
+    for (size_t i = 0; i < zip_.size(); ++i) {
+      if (!zip_.name(i).ends_with(kSuffix) || (options_.parts.enabled && may_be_part(name(i)))) return false;
+    }
+    return true;
+  }
+  size_t size() const override { return zip_.size(); }
+  std::string_view name(size_t i) const override {
+    const std::string_view name = zip_.name(i);
+    return name.substr(0, name.size() - std::min(name.size(), kSuffix.size()));
+  }
+  std::optional<size_t> find(std::string_view name) const override {
+    const size_t i = zip_.find(concat(name, kSuffix));
+    return i == NameSlots::kNone ? std::nullopt : std::optional(i);
+  }
+  Result<TensorInfo> describe(size_t i) const override {
+    FERRY_ASSIGN_OR_RETURN(const auto array, only(i));
+    return array->arrays()[0];
+  }
+  Result<Tensor> read(size_t i) const override {
+    FERRY_ASSIGN_OR_RETURN(const auto array, only(i));
+    FERRY_ASSIGN_OR_RETURN(DenseTensor tensor, array->read_array(0));
+    return Tensor(std::move(tensor));
+  }
+  const Metadata& metadata() const override { return metadata_; }
+
+ private:
+  Result<std::unique_ptr<NpzArrays>> only(size_t i) const {
+    FERRY_ASSIGN_OR_RETURN(ZipReader zip, zip_.only(i));
+    auto array = std::make_unique<NpzArrays>(std::move(zip));
+    FERRY_RETURN_IF_ERROR(array->start(options_));
+    if (array->arrays().size() != 1) return data_loss("the archive changed after it was opened");
+    return array;
+  }
+  ZipIndex zip_;
+  ReadOptions options_;
+  Metadata metadata_;
+};
+
 }  // namespace
+
+Result<std::unique_ptr<TensorNames>> open_names(std::shared_ptr<const ByteSource> source, const ReadOptions& options) {
+  if (!options.parts.explicit_groups.empty()) return std::unique_ptr<TensorNames>();
+  FERRY_RETURN_IF_ERROR(npy::one_byte_void_option(options.format).status());
+  FERRY_ASSIGN_OR_RETURN(auto zip, ZipIndex::open(std::move(source), options.limits));
+  if (!zip || zip->size() <= kFewTensors) return std::unique_ptr<TensorNames>();
+  auto names = std::make_unique<NpzNames>(*std::move(zip), options);
+  FERRY_ASSIGN_OR_RETURN(const bool plain, names->start());
+  if (!plain) return std::unique_ptr<TensorNames>();
+  return std::unique_ptr<TensorNames>(std::move(names));
+}
 
 Result<std::unique_ptr<ArrayReader>> open_arrays(std::shared_ptr<const ByteSource> source, const ReadOptions& options) {
   FERRY_ASSIGN_OR_RETURN(ZipReader zip, ZipReader::open(std::move(source), options.limits));
