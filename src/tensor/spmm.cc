@@ -77,8 +77,10 @@ void add_scaled_row(const T* from, T weight, T* to, int64_t n) {
 template <class T, class EachEntry>
 void scatter(const T* values, const T* dense, int64_t n, T* out, int64_t rows, int64_t nnz, ThreadPool* pool, const EachEntry& each_entry) {
   std::fill_n(out, rows * n, T{});
-  const int64_t grain = std::max<int64_t>(16, kGrain / (nnz + 1));
-  parallel_for(pool, (n + 15) / 16, (grain + 15) / 16, [&](int64_t begin, int64_t end) {
+  const int64_t pieces = (n + 15) / 16, threads = pool == nullptr ? 1 : pool->size();
+  // One piece a thread: each goes over all entries.
+  const int64_t grain = std::max({(pieces + threads - 1) / threads, kGrain / (nnz + 1) / 16, int64_t{1}});
+  parallel_for(pool, pieces, grain, [&](int64_t begin, int64_t end) {
     const int64_t first = begin * 16, width = std::min(end * 16, n) - first;
     each_entry([&](int64_t i, int64_t row, int64_t column) {
       add_scaled_row(dense + column * n + first, values[i], out + row * n + first, width);
@@ -109,10 +111,26 @@ Result<MutableBuffer> row_pointers(const SparseTensor& coo) {
   return ends;
 }
 
+// Long rows of `dense`, each wanted several times but far apart, come from memory every time. By columns each comes once, and it is
+// the result that is gone over again: where that is small, the other layout pays for itself. Threads hide the wait as well, and gain
+// nothing; so that they change no bit, this is for entries in order and whole tiles of columns, which are summed one by one anyway.
+template <class T>
+bool better_by_columns(const SparseTensor& x, int64_t n, const ThreadPool* pool) {
+  constexpr int64_t kFarFromCached = 32 << 20, kStaysCached = 8 << 20, kLongRow = 1 << 10, kWholeTiles = 512;  // bytes
+  const int64_t row = n * static_cast<int64_t>(sizeof(T));
+  const int64_t rows = x.shape()[0], columns = x.shape()[1];
+  return has_simd_v<T> && x.layout() != Layout::csc && x.order().sorted && (pool == nullptr || pool->size() == 1) && row >= kLongRow &&
+         row % kWholeTiles == 0 && rows <= kStaysCached / row && columns > kFarFromCached / row && x.nnz() / 3 >= columns;
+}
+
 template <class T>
 Status multiply(const SparseTensor& x, const T* dense, int64_t n, T* out, ThreadPool* pool) {
   const int64_t rows = x.shape()[0];
   const T* values = static_cast<const T*>(x.values().raw());
+  if (better_by_columns<T>(x, n, pool)) {
+    FERRY_ASSIGN_OR_RETURN(const SparseTensor by_column, to_layout(x, Layout::csc, std::nullopt, pool));
+    return multiply(by_column, dense, n, out, pool);
+  }
   if (x.layout() == Layout::csr) {
     visit_index(x.index_dtype(), [&]<class Index>(TypeTag<Index>) {
       const Rows<T, Index> entries{

@@ -118,6 +118,32 @@ TEST(Spmm, ThreadsNeverChangeABit) {
   }
 }
 
+// Large enough for one thread to go by columns, where two go by rows.
+TEST(Spmm, GoingByColumnsChangesNoBit) {
+  constexpr int64_t kRows = 8, kColumns = 33000, kWidth = 256;
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  std::vector<int64_t> at;
+  std::vector<float> values, numbers(kColumns * kWidth);
+  for (float& number : numbers) number = normal(random);
+  for (int64_t row = 0; row < kRows; ++row) {
+    for (int64_t column = row % 2; column < kColumns; column += 2) {
+      at.insert(at.end(), {row, column});
+      values.push_back(normal(random));
+    }
+  }
+  const auto count = static_cast<int64_t>(values.size());
+  const auto dense = DenseTensor::of<float>(Shape{kColumns, kWidth}, std::span<const float>(numbers));
+  const auto coo =
+      *coalesce(*SparseTensor::coo(Shape{kRows, kColumns}, DenseTensor::of<int64_t>(Shape{count, 2}, std::span<const int64_t>(at)),
+                                   DenseTensor::vector<float>(std::span<const float>(values))));
+  ThreadPool two(2);
+  for (const Layout layout : {Layout::coo, Layout::csr, Layout::csc}) {
+    const auto x = *to_layout(coo, layout);
+    EXPECT_TRUE(identical(Tensor(*spmm(x, dense)), Tensor(*spmm(x, dense, &two))));
+  }
+}
+
 TEST(Spmm, ARowsResultDoesNotDependOnItsNeighbours) {
   const SparseTensor x = *to_layout(random_matrix(50, 60, 700, 8), Layout::csr);
   const DenseTensor dense = whole_numbers(DType::float32, Shape{60, 19}, 9);
