@@ -109,9 +109,10 @@ class Parser {
   bool read_usual_item(Item& item) {
     const char* at = in_.at();
     const char* const end = in_.end();
-    const auto take = [&](std::string_view word) {
-      if (static_cast<size_t>(end - at) < word.size() || std::memcmp(at, word.data(), word.size()) != 0) return false;
-      at += word.size();
+    // A size that the compiler knows makes the comparison a few loads.
+    const auto take = [&]<size_t kSize>(const char(&word)[kSize]) {
+      if (static_cast<size_t>(end - at) < kSize - 1 || std::memcmp(at, word, kSize - 1) != 0) return false;
+      at += kSize - 1;
       return true;
     };
     const auto take_count = [&](uint64_t& out) {
@@ -120,15 +121,15 @@ class Parser {
       return at != nullptr;
     };
     if (!take("{\"dtype\":\"")) return false;
-    if (!take(usual_type_)) {
-      size_t size = 0;
-      while (size < 16 && at + size < end && at[size] != '"') ++size;
+    size_t size = 0;
+    while (size < 16 && at + size < end && at[size] != '"') ++size;
+    if (std::string_view(at, size) != usual_type_) {
       const auto type = type_from_name({at, size});
       if (!type) return false;
       usual_type_ = type_name(*type);
       usual_ = *type;
-      at += size;
     }
+    at += size;
     if (!take("\",\"shape\":[")) return false;
     Shape shape;
     if (!take("]")) {

@@ -45,7 +45,8 @@ class SerializedSparse {
     int64_t nnz;
   };
   Status add_row(size_t row);
-  Status copy_indices(std::span<int64_t> out) const;
+  // `in_range`: every coordinate was seen to be; false says nothing.
+  Status copy_indices(std::span<int64_t> out, bool& in_range) const;
   Result<DenseTensor> read_values() const;
   Result<DenseTensor> read_string_values() const;
 

@@ -99,6 +99,12 @@ TEST(TfSparse, WhatTensorFlowRefusesIsNamed) {
   EXPECT_TRUE(has(message(serialize_many(floats(Shape{3, 4}, {2, 1, 0, 0}, {1, 2}))), "entry 1 at [0, 0] is out of order"));
   EXPECT_TRUE(has(message(serialize_many(floats(Shape{3, 4}, {2, 1, 2, 1}, {1, 2}))), "entry 1 repeats the coordinate [2, 1]"));
   EXPECT_TRUE(has(message(serialize_many(floats(Shape{3, 4}, {2, 1, 2, 7}, {1, 2}))), "outside shape [3, 4]"));
+  EXPECT_TRUE(has(message(serialize_many(floats(Shape{3, 4}, {2, 1, 3, 0}, {1, 2}))), "outside shape [3, 4]"));
+  EXPECT_TRUE(has(message(serialize_many(floats(Shape{3, 4}, {0, -1}, {1}))), "outside shape [3, 4]"));
+  EXPECT_TRUE(has(message(serialize_many(floats(Shape{3, 4}, {-1, 0}, {1}))), "outside shape [3, 4]"));
+  EXPECT_TRUE(has(message(serialize_many(floats(Shape{0, 4}, {0, 0}, {1}))), "outside shape [0, 4]"));
+  EXPECT_TRUE(has(message(serialize_many(floats(Shape{3, 4}, {1, 2, 1, 1}, {1, 2}))), "entry 1 at [1, 1] is out of order"));
+  EXPECT_TRUE(has(message(serialize_many(floats(Shape{3, 2, 2}, {1, 1, 1, 1, 1, 1}, {1, 2}))), "entry 1 repeats"));
   EXPECT_TRUE(has(message(serialize_many(floats(Shape{3}, {2}, {1}))), "needs rank 2"));
   const auto matrix = *serialize_parts(floats(Shape{5, 4}, {2, 1}, {1}));
   const auto vector = *serialize_parts(floats(Shape{5}, {2}, {1}));
@@ -117,6 +123,11 @@ TEST(TfSparse, WhatTensorFlowRefusesIsNamed) {
   EXPECT_TRUE(has(message(deserialize(DenseTensor::of_strings(Shape{4}, {"", "", "", ""}))), "found [4]"));
   EXPECT_TRUE(has(message(deserialize({outside[0], outside[1], outside[2]})), "outside shape [3, 4]"));
   EXPECT_TRUE(deserialize({outside[0], outside[1], outside[2]}, {}, Validation::trust).ok());
+  for (const int64_t column : {int64_t{4}, int64_t{-1}, INT64_MIN}) {
+    const auto parts = *serialize_parts(floats(Shape{4}, {column}, {1}));
+    EXPECT_TRUE(has(message(deserialize_many(Strings{parts[0], parts[1], parts[2]})), "outside shape [1, 4]")) << column;
+    EXPECT_TRUE(deserialize_many(Strings{parts[0], parts[1], parts[2]}, {}, Validation::trust).ok());
+  }
 }
 
 TEST(TfSparse, FilesRoundTripAndAreRecognised) {
