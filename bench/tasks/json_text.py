@@ -26,6 +26,6 @@ def rows(bench):
             bench.row(f"json text to {name} array, {size}", lambda: [ferry.loads(t, "json", **options) for t in texts],
                       {"orjson + NumPy": lambda: [np.array(orjson.loads(t), dtype) for t in texts]}, count, exact,
                       {"orjson + NumPy": 6} if goals else None, "number", sum(map(len, texts)))
-            bench.row(f"{name} array to json text, {size}", lambda: [ferry.dumps(a, "json") for a in arrays],
+            bench.row(f"{name} array to json text, {size}", lambda: [ferry.dumps(a, "json", plain=True) for a in arrays],
                       {"orjson": lambda: [orjson.dumps(a, option=orjson.OPT_SERIALIZE_NUMPY) for a in arrays]}, count, reads_back,
                       {"orjson": 2.5} if goals else None, "number")

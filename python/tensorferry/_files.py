@@ -84,6 +84,9 @@ def loads(data: Any, format: str | None = None, **keywords: Any) -> Any:
 def _to_write(tensors: Any, metadata: Any) -> tuple[list[tuple[str, Any, Any]], Mapping[str, str]]:
     if type(tensors) in _OURS and metadata is True:
         return [("", tensors, None)], {}
+    kind = type(tensors)
+    if kind.__name__ == "ndarray" and kind.__module__ == "numpy" and metadata is True and tensors.dtype.kind in "biufc":
+        return [("", _core.DenseTensor(tensors), None)], {}  # the usual case, without a look at what else it may be
     if not (isinstance(tensors, TensorMap) and metadata is True):
         from ._nested import to_write
 
