@@ -157,6 +157,7 @@ const Format kFormat = {
     .sniff = sniff,
     .open = open,
     .write = write,
+    .open_names = open_names,
 };
 
 }  // namespace ferry::safetensors

@@ -48,6 +48,52 @@ size_t find_repeated(size_t count, NameOf&& name_of) {
   return count;
 }
 
+// {"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}, as the library and we write it: most of a header is this.
+class UsualItems {
+ public:
+  // Where it ends; null where the text is anything else: the general way then reads it or says what is wrong.
+  const char* read(const char* at, const char* end, const Limits& limits, Item& item) {
+    // A size that the compiler knows makes the comparison a few loads.
+    const auto take = [&]<size_t kSize>(const char(&word)[kSize]) {
+      if (static_cast<size_t>(end - at) < kSize - 1 || std::memcmp(at, word, kSize - 1) != 0) return false;
+      at += kSize - 1;
+      return true;
+    };
+    const auto take_count = [&](uint64_t& out) {
+      if (at == end || !number::is_digit(*at) || (*at == '0' && end - at > 1 && number::is_digit(at[1]))) return false;
+      at = parse_number(at, end, out);
+      return at != nullptr;
+    };
+    if (!take("{\"dtype\":\"")) return nullptr;
+    size_t size = 0;
+    while (size < 16 && at + size < end && at[size] != '"') ++size;
+    if (std::string_view(at, size) != name_) {
+      const auto type = type_from_name({at, size});
+      if (!type) return nullptr;
+      name_ = type_name(*type);
+      type_ = *type;
+    }
+    at += size;
+    if (!take("\",\"shape\":[")) return nullptr;
+    item.shape = Shape();
+    if (!take("]")) {
+      do {
+        uint64_t dim;
+        if (!take_count(dim) || dim > INT64_MAX || item.shape.rank() == limits.max_rank) return nullptr;
+        item.shape.append(static_cast<int64_t>(dim));
+      } while (take(","));
+      if (!take("]")) return nullptr;
+    }
+    if (!take(",\"data_offsets\":[") || !take_count(item.begin) || !take(",") || !take_count(item.end) || !take("]}")) return nullptr;
+    item.type = type_;
+    return item.end < item.begin ? nullptr : at;
+  }
+
+ private:
+  std::string_view name_ = type_name(Type::F32);  // of the item before: the next one's is mostly the same
+  Type type_ = Type::F32;
+};
+
 class Parser {
  public:
   Parser(std::string_view text, const Limits& limits) : in_(text, limits.max_nesting), limits_(limits) {
@@ -104,54 +150,15 @@ class Parser {
     }
   }
 
-  // {"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}, as the library and we write it: most of a header is this. False, and
-  // nothing is moved, where the text is anything else; the general way then reads it or says what is wrong.
   bool read_usual_item(Item& item) {
-    const char* at = in_.at();
-    const char* const end = in_.end();
-    // A size that the compiler knows makes the comparison a few loads.
-    const auto take = [&]<size_t kSize>(const char(&word)[kSize]) {
-      if (static_cast<size_t>(end - at) < kSize - 1 || std::memcmp(at, word, kSize - 1) != 0) return false;
-      at += kSize - 1;
-      return true;
-    };
-    const auto take_count = [&](uint64_t& out) {
-      if (at == end || !number::is_digit(*at) || (*at == '0' && end - at > 1 && number::is_digit(at[1]))) return false;
-      at = parse_number(at, end, out);
-      return at != nullptr;
-    };
-    if (!take("{\"dtype\":\"")) return false;
-    size_t size = 0;
-    while (size < 16 && at + size < end && at[size] != '"') ++size;
-    if (std::string_view(at, size) != usual_type_) {
-      const auto type = type_from_name({at, size});
-      if (!type) return false;
-      usual_type_ = type_name(*type);
-      usual_ = *type;
-    }
-    at += size;
-    if (!take("\",\"shape\":[")) return false;
-    Shape shape;
-    if (!take("]")) {
-      do {
-        uint64_t dim;
-        if (!take_count(dim) || dim > INT64_MAX || shape.rank() == limits_.max_rank) return false;
-        shape.append(static_cast<int64_t>(dim));
-      } while (take(","));
-      if (!take("]")) return false;
-    }
-    uint64_t begin, stop;
-    if (!take(",\"data_offsets\":[") || !take_count(begin) || !take(",") || !take_count(stop) || !take("]}") || stop < begin) return false;
-    item.type = usual_;
-    item.shape = std::move(shape);
-    item.begin = begin;
-    item.end = stop;
-    in_.move_to(at);
-    return true;
+    const char* after = usual_.read(in_.at(), in_.end(), limits_, item);
+    if (after != nullptr) in_.move_to(after);
+    return after != nullptr;
   }
 
   void read_item(Item& item) {
     if (read_usual_item(item)) return;
+    item = {std::move(item.name), Type::U8, Shape(), 0, 0};
     const auto bad = [&](std::string_view what) { in_.fail(concat("tensor ", quoted(item.name), ": ", what)); };
     if (in_.peek() != json::Token::object) return bad("is no object of dtype, shape and data_offsets");
     const uint64_t place = in_.offset();
@@ -212,8 +219,7 @@ class Parser {
   const Limits& limits_;
   Header out_;
   std::string key_, value_;
-  std::string_view usual_type_ = type_name(Type::F32);  // of the item before: the next one's is mostly the same
-  Type usual_ = Type::F32;
+  UsualItems usual_;
   bool seen_metadata_ = false;
 };
 
@@ -269,9 +275,8 @@ Status check_layout(const std::vector<Item>& items, uint64_t data_bytes, const L
   return {};
 }
 
-}  // namespace
-
-Result<Header> read_header(const ByteSource& source, const Limits& limits) {
+// The JSON of a file.
+Result<Buffer> header_text(const ByteSource& source) {
   if (source.size() < 8)
     return data_loss(concat("is ", source.size(), " bytes long, a safetensors file begins with 8 bytes of header length"));
   uint64_t size;
@@ -281,13 +286,112 @@ Result<Header> read_header(const ByteSource& source, const Limits& limits) {
   }
   if (size > source.size() - 8)
     return data_loss_at(0, concat("the header length ", size, " exceeds the ", source.size() - 8, " bytes that follow"));
-  FERRY_ASSIGN_OR_RETURN(const Buffer text, source.view(8, size));
+  FERRY_ASSIGN_OR_RETURN(Buffer text, source.view(8, size));
   if (!text.text().starts_with('{')) return data_loss_at(8, "the header does not begin with {, expected a JSON object");
+  return text;
+}
+
+// ASCII that stands for itself in a JSON string: as much of it as there is.
+const char* skip_plain(const char* at, const char* end) {
+  while (at != end && *at >= ' ' && *at != '"' && *at != '\\') ++at;
+  return at;
+}
+
+}  // namespace
+
+Result<Header> read_header(const ByteSource& source, const Limits& limits) {
+  FERRY_ASSIGN_OR_RETURN(const Buffer text, header_text(source));
   auto header = Parser(text.text(), limits).parse();
   if (!header.ok()) return header.status().shifted(8);
-  header->data = 8 + size;
+  header->data = 8 + text.size();
   FERRY_RETURN_IF_ERROR(check_layout(header->items, source.size() - header->data, limits));
   return header;
+}
+
+Result<std::optional<HeaderIndex>> HeaderIndex::open(const ByteSource& source, const Limits& limits) {
+  HeaderIndex out;
+  FERRY_ASSIGN_OR_RETURN(out.text_, header_text(source));
+  out.data_ = 8 + out.text_.size();
+  out.data_bytes_ = source.size() - out.data_;
+  out.limits_ = limits;
+  if (!out.scan()) return std::optional<HeaderIndex>();
+  return std::optional<HeaderIndex>(std::move(out));
+}
+
+bool HeaderIndex::scan() {
+  const std::string_view text = text_.text();
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  const char* at = begin + 1;
+  const std::string start = concat("{\"", kMetadataName, "\":{");
+  if (text.starts_with(start)) {
+    json::Reader in(text, limits_.max_nesting);
+    in.open();
+    std::string key, value;
+    bool first = true;
+    if (!in.next_member(first, key) || in.peek() != json::Token::object) return false;
+    in.open();
+    for (first = true; in.next_member(first, key);) {
+      if (in.peek() != json::Token::string || metadata_.find(key) != nullptr || metadata_.size() == kFewKeys) return false;
+      in.read_string(value);
+      metadata_.append(key, value);
+    }
+    at = in.at();
+    if (!in.ok() || at == end || *at != ',') return false;
+    ++at;
+  }
+  places_.reserve(std::min<uint64_t>(text.size() / 64, limits_.max_tensors));
+  UsualItems usual;
+  Item item;
+  bool rising = true;  // as the library writes them; else their places are put in order first
+  std::vector<std::pair<uint64_t, uint64_t>> spans;
+  spans.reserve(places_.capacity());
+  for (bool more = true; more; ++at) {
+    if (at == end || *at != '"') return false;
+    const char* const name = ++at;
+    at = skip_plain(at, end);
+    const auto size = static_cast<size_t>(at - name);
+    if (end - at < 2 || at[0] != '"' || at[1] != ':' || size > limits_.max_name_bytes || places_.size() == limits_.max_tensors)
+      return false;
+    at = usual.read(at + 2, end, limits_, item);
+    if (at == nullptr || at == end || !fits(item) || std::string_view(name, size) == kMetadataName) return false;
+    rising = rising && (spans.empty() || item.begin >= spans.back().second);
+    spans.emplace_back(item.begin, item.end);
+    places_.push_back({static_cast<uint32_t>(name - begin), static_cast<uint32_t>(size)});
+    more = *at == ',';
+    if (!more && *at != '}') return false;
+  }
+  for (; at != end; ++at) {
+    if (*at != ' ') return false;
+  }
+  slots_ = NameSlots(places_.size());
+  for (size_t i = 0; i < places_.size(); ++i) {
+    if (slots_.add(i, name(i), [this](size_t k) { return this->name(k); }) != NameSlots::kNone) return false;
+  }
+  if (!rising) std::ranges::sort(spans);
+  uint64_t covered = 0;
+  for (const auto& [from, to] : spans) {
+    if (from != covered) return false;
+    covered = to;
+  }
+  return covered == data_bytes_;
+}
+
+bool HeaderIndex::fits(const Item& item) const {
+  return bytes_of(item.type, item.shape) == item.end - item.begin && item.end <= data_bytes_ &&
+         item.end - item.begin <= limits_.max_tensor_bytes;
+}
+
+Result<Item> HeaderIndex::item(size_t i) const {
+  const std::string_view text = text_.text();
+  Item out;
+  out.name = name(i);
+  const char* const at = text.data() + places_[i].at + places_[i].size + 2;
+  // A mapped file that somebody has written to since.
+  if (UsualItems().read(at, text.data() + text.size(), limits_, out) == nullptr || !fits(out)) {
+    return data_loss(concat("tensor ", quoted(out.name), ": the header changed after it was read"));
+  }
+  return out;
 }
 
 std::string write_header(const std::vector<Item>& items, const Metadata& metadata, size_t alignment) {

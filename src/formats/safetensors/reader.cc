@@ -7,6 +7,8 @@
 #include "formats/elements.h"
 #include "formats/safetensors/header.h"
 #include "formats/safetensors/types.h"
+#include "formats/tensor_names.h"
+#include "tensor/part_words.h"
 
 namespace ferry::safetensors {
 namespace {
@@ -30,7 +32,7 @@ class SafetensorsArrays : public ArrayReader {
  public:
   explicit SafetensorsArrays(std::shared_ptr<const ByteSource> source) : source_(std::move(source)) {}
 
-  Status start(const Limits& limits, std::vector<binsparse::Described>& described);
+  Status start(Header header, const Limits& limits, std::vector<binsparse::Described>& described);
   std::span<const TensorInfo> arrays() const override { return infos_; }
   const Metadata& metadata() const override { return metadata_; }
   Result<DenseTensor> read_array(size_t i) const override {
@@ -52,8 +54,7 @@ class SafetensorsArrays : public ArrayReader {
   Metadata metadata_;
 };
 
-Status SafetensorsArrays::start(const Limits& limits, std::vector<binsparse::Described>& described) {
-  FERRY_ASSIGN_OR_RETURN(Header header, read_header(*source_, limits));
+Status SafetensorsArrays::start(Header header, const Limits& limits, std::vector<binsparse::Described>& described) {
   std::unordered_map<std::string_view, const std::string*> declared;
   for (const auto& [key, value] : header.metadata) {
     if (const std::string_view array = declared_array(key); !array.empty()) declared.emplace(array.substr(0, array.size() - 1), &value);
@@ -114,14 +115,70 @@ Status SafetensorsArrays::start(const Limits& limits, std::vector<binsparse::Des
   return {};
 }
 
+// Thread-safe: nothing changes after it is made.
+class SafetensorsNames : public TensorNames {
+ public:
+  SafetensorsNames(std::shared_ptr<const ByteSource> source, HeaderIndex index, const Limits& limits)
+      : source_(std::move(source)), index_(std::move(index)), limits_(limits) {}
+  size_t size() const override { return index_.size(); }
+  std::string_view name(size_t i) const override { return index_.name(i); }
+  std::optional<size_t> find(std::string_view name) const override {
+    const size_t i = index_.find(name);
+    return i == NameSlots::kNone ? std::nullopt : std::optional(i);
+  }
+  Result<TensorInfo> describe(size_t i) const override {
+    FERRY_ASSIGN_OR_RETURN(const auto array, only(i));
+    return array->arrays()[0];
+  }
+  Result<Tensor> read(size_t i) const override {
+    FERRY_ASSIGN_OR_RETURN(const auto array, only(i));
+    FERRY_ASSIGN_OR_RETURN(DenseTensor tensor, array->read_array(0));
+    return Tensor(std::move(tensor));
+  }
+  const Metadata& metadata() const override { return index_.metadata(); }
+
+ private:
+  Result<std::unique_ptr<SafetensorsArrays>> only(size_t i) const {
+    Header header;
+    FERRY_ASSIGN_OR_RETURN(Item item, index_.item(i));
+    header.items.push_back(std::move(item));
+    header.data = index_.data();
+    auto array = std::make_unique<SafetensorsArrays>(source_);
+    std::vector<binsparse::Described> described;
+    FERRY_RETURN_IF_ERROR(array->start(std::move(header), limits_, described));
+    return array;
+  }
+  std::shared_ptr<const ByteSource> source_;
+  HeaderIndex index_;
+  Limits limits_;
+};
+
 }  // namespace
 
 Result<Opened> open_file(std::shared_ptr<const ByteSource> source, const Limits& limits) {
   Opened out;
+  FERRY_ASSIGN_OR_RETURN(Header header, read_header(*source, limits));
   auto arrays = std::make_unique<SafetensorsArrays>(std::move(source));
-  FERRY_RETURN_IF_ERROR(arrays->start(limits, out.described));
+  FERRY_RETURN_IF_ERROR(arrays->start(std::move(header), limits, out.described));
   out.arrays = std::move(arrays);
   return out;
+}
+
+Result<std::unique_ptr<TensorNames>> open_names(std::shared_ptr<const ByteSource> source, const ReadOptions& options) {
+  char first = 0;
+  if (!options.parts.explicit_groups.empty() || source->size() < 9) return std::unique_ptr<TensorNames>();
+  FERRY_RETURN_IF_ERROR(source->read_at(8, std::as_writable_bytes(std::span(&first, 1))));
+  if (first != '{') return std::unique_ptr<TensorNames>();  // the index of a sharded set, or damaged
+  auto index = HeaderIndex::open(*source, options.limits);
+  // What is wrong is for open() to say.
+  if (!index.ok() || !index->has_value() || (*index)->size() <= kFewTensors) return std::unique_ptr<TensorNames>();
+  const Metadata& metadata = (*index)->metadata();
+  const auto descriptor = [](const auto& entry) { return is_descriptor(entry.first, entry.second); };
+  if (some_tensors_own(metadata) || std::ranges::any_of(metadata, descriptor)) return std::unique_ptr<TensorNames>();
+  for (size_t i = 0; options.parts.enabled && i < (*index)->size(); ++i) {
+    if (may_be_part((*index)->name(i))) return std::unique_ptr<TensorNames>();
+  }
+  return std::unique_ptr<TensorNames>(std::make_unique<SafetensorsNames>(std::move(source), **std::move(index), options.limits));
 }
 
 Result<std::unique_ptr<TensorReader>> open(std::shared_ptr<const ByteSource> source, const ReadOptions& options) {

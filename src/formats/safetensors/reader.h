@@ -21,6 +21,7 @@ Result<Opened> open_file(std::shared_ptr<const ByteSource> source, const Limits&
 // `source` is the index; the shards lie in its folder.
 Result<Opened> open_shards(std::shared_ptr<const ByteSource> source, const Limits& limits);
 
+Result<std::unique_ptr<TensorNames>> open_names(std::shared_ptr<const ByteSource> source, const ReadOptions& options);
 Result<std::unique_ptr<TensorReader>> open(std::shared_ptr<const ByteSource> source, const ReadOptions& options);
 
 }  // namespace ferry::safetensors

@@ -333,5 +333,71 @@ TEST_F(Shards, WhatIsWrongIsNamed) {
   EXPECT_EQ(pipe.status().code(), StatusCode::unsupported);
 }
 
+// Whatever byte is damaged: what the index takes, the whole reader takes too, and says the same of it.
+TEST(HeaderIndexTest, IsNoLessCarefulThanTheReader) {
+  const std::vector<Item> items = {
+      {"first", Type::F32, Shape{2, 3}, 0, 24}, {"b/c", Type::I8, Shape{}, 24, 25}, {"", Type::F64, Shape{0}, 25, 25}};
+  Metadata metadata;
+  metadata.set("format", "pt");
+  const std::string sound = write_header(items, metadata, 8) + std::string(25, 'x');
+  size_t taken = 0;
+  for (size_t at = 0; at < sound.size(); ++at) {
+    for (const unsigned bit : {0u, 1u, 2u, 4u, 7u}) {
+      std::string text = sound;
+      text[at] = static_cast<char>(text[at] ^ (1 << bit));
+      const auto source = memory_source(*Buffer::copy_of(std::string_view(text)));
+      auto index = HeaderIndex::open(*source, {});
+      if (!index.ok() || !index->has_value()) continue;
+      ++taken;
+      auto header = read_header(*source, {});
+      ASSERT_TRUE(header.ok()) << "byte " << at << " bit " << bit << ": " << header.status().to_string();
+      EXPECT_EQ((*index)->metadata(), header->metadata);
+      EXPECT_EQ((*index)->data(), header->data);
+      ASSERT_EQ((*index)->size(), header->items.size());
+      for (size_t i = 0; i < header->items.size(); ++i) {
+        const Item& whole = header->items[i];
+        auto item = (*index)->item(i);
+        ASSERT_TRUE(item.ok()) << item.status().to_string();
+        EXPECT_TRUE(item->name == whole.name && item->type == whole.type && item->shape == whole.shape && item->begin == whole.begin &&
+                    item->end == whole.end);
+        EXPECT_EQ((*index)->find(whole.name), i);
+      }
+    }
+  }
+  EXPECT_GT(taken, 100u);
+}
+
+TEST(SafetensorsNames, TellWhatTheListingTells) {
+  TensorMap map;
+  for (int64_t i = 0; i < 40; ++i) ASSERT_TRUE(map.add(concat("layer", i, "/kernel"), DenseTensor::of<int64_t>(Shape{2}, {i, 7})).ok());
+  const Format& format = *find_format("safetensors");
+  const auto names_of = [&](const TensorMap& tensors) {
+    const auto bytes = to_bytes(tensors, format);
+    auto names = open_names({memory_source(*Buffer::copy_of(std::string_view(*bytes))), nullptr}, format);
+    EXPECT_TRUE(names.ok());
+    return *std::move(names);
+  };
+  const auto names = names_of(map);
+  ASSERT_NE(names, nullptr);
+  const auto bytes = to_bytes(map, format);
+  const auto reader = open_tensors({memory_source(*Buffer::copy_of(std::string_view(*bytes))), nullptr}, &format);
+  const auto infos = (*reader)->tensors();
+  ASSERT_EQ(names->size(), infos.size());
+  EXPECT_EQ(names->metadata(), (*reader)->metadata());
+  for (size_t i = 0; i < infos.size(); ++i) {
+    auto info = names->describe(i);
+    ASSERT_TRUE(info.ok());
+    EXPECT_TRUE(info->name == infos[i].name && info->dtype == infos[i].dtype && info->shape == infos[i].shape &&
+                info->bytes == infos[i].bytes && info->offset == infos[i].offset && info->metadata == infos[i].metadata);
+    EXPECT_TRUE(identical(*names->read(i), *(*reader)->read(i)));
+  }
+  // A dtype that metadata declares, and a tensor in parts, show only in the whole listing.
+  TensorMap declared = map, parts = map;
+  ASSERT_TRUE(declared.add("z", DenseTensor::of<std::complex<double>>(Shape{1}, {{1, 2}})).ok());
+  EXPECT_EQ(names_of(declared), nullptr);
+  ASSERT_TRUE(parts.add("z/indices", DenseTensor::of<int64_t>(Shape{1}, {1})).ok());
+  EXPECT_EQ(names_of(parts), nullptr);
+}
+
 }  // namespace
 }  // namespace ferry::safetensors
