@@ -17,6 +17,7 @@ void copy_strided(std::span<const int64_t> dims, std::span<const int64_t> stride
   for (int64_t done = 0; done < count; done += inner) {
     for (int64_t i = 0; i < inner; ++i) std::memcpy(out++, data + position + i * step, sizeof(T));
     for (size_t axis = dims.size() - 1; axis-- > 0;) {
+      if (dims[axis] == 1) continue;  // its stride may be anything
       position += strides[axis];
       if (++at[axis] < dims[axis]) break;
       position -= at[axis] * strides[axis];

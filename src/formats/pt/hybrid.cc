@@ -41,7 +41,7 @@ Result<SparseTensor> from_hybrid(const Shape& shape, DenseTensor indices, DenseT
   if (values.shape().rank() == 1) return SparseTensor::coo(shape, std::move(indices), std::move(values));
   const size_t rank = shape.rank(), sparse = static_cast<size_t>(indices.shape()[1]);
   const Shape dense = values.shape().drop_front(1);
-  const int64_t nnz = values.shape()[0], each = *dense.num_elements();
+  const int64_t nnz = values.shape()[0], each = nnz == 0 ? 0 : *dense.num_elements();
   FERRY_ASSIGN_OR_RETURN(MutableBuffer out, MutableBuffer::of<int64_t>(static_cast<size_t>(values.num_elements()) * rank));
   int64_t* to = out.as<int64_t>().data();
   const auto* from = static_cast<const int64_t*>(indices.raw());
@@ -61,7 +61,7 @@ Result<SparseTensor> from_blocks(std::string_view layout, const Shape& shape, co
   const size_t rank = shape.rank(), batch = indices.shape().rank() - 1;
   const Shape batches(shape.dims().first(batch));
   const Shape inside = values.shape().drop_front(batch + 1);  // block rows, block columns, dense axes
-  const int64_t each = *inside.num_elements(), nnz = indices.shape()[batch], majors = indptr.shape()[batch] - 1;
+  const int64_t nnz = indices.shape()[batch], each = nnz == 0 ? 0 : *inside.num_elements(), majors = indptr.shape()[batch] - 1;
   const int64_t rows = blocks ? inside[0] : 1, columns = blocks ? inside[1] : 1;
   const int64_t minors = shape[batch + (by_row ? 1 : 0)] / (by_row ? columns : rows);
   const size_t dense_at = blocks ? 2 : 0;
@@ -115,6 +115,7 @@ Result<Tensor> from_components(const DenseTensor& buffer, const DenseTensor& siz
     if (x.num_elements() != count) return misfit();
     return Tensor(std::move(x));
   }
+  const auto sizes_of = [&](int64_t i) { return sizes.values<int64_t>().subspan(static_cast<size_t>(i) * axes, axes); };
   const auto size = [&](int64_t i, size_t axis) { return sizes.values<int64_t>()[static_cast<size_t>(i) * axes + axis]; };
   const auto stride = [&](int64_t i, size_t axis) { return strides.values<int64_t>()[static_cast<size_t>(i) * axes + axis]; };
 
@@ -141,6 +142,8 @@ Result<Tensor> from_components(const DenseTensor& buffer, const DenseTensor& siz
   bool in_order = total <= buffer.num_elements();
   int64_t expected = 0;
   for (int64_t i = 0; in_order && i < count; ++i) {
+    // One without elements lies anywhere; its other axes may be longer than any product of them.
+    if (std::ranges::find(sizes_of(i), 0) != sizes_of(i).end()) continue;
     in_order = offsets.values<int64_t>()[static_cast<size_t>(i)] == expected;
     int64_t step = 1;
     for (size_t axis = axes; in_order && axis-- > 0;) {

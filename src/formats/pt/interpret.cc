@@ -207,6 +207,10 @@ Result<DescriptionPtr> Interpreter::quantized(Id id, std::span<const Id> args, i
   out.metadata.set("axis", concat(axis));
   FERRY_ASSIGN_OR_RETURN(DescriptionPtr scales, tensor((*quantizer)[1], "the scales of a quantizer", depth));
   FERRY_ASSIGN_OR_RETURN(DescriptionPtr zeros, tensor((*quantizer)[2], "the zero points of a quantizer", depth));
+  for (const auto& part : {scales, zeros}) {
+    if (!std::holds_alternative<Strided>(part->what) || !part->companions.empty())
+      return bad(args[4], "the scales or zero points of a quantizer are no dense tensor");
+  }
   out.companions.emplace_back("scales", std::move(scales));
   out.companions.emplace_back("zero_points", std::move(zeros));
   return share(std::move(out));

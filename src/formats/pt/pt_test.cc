@@ -248,5 +248,18 @@ TEST(PtHybrid, ComponentsInAnyOrderBecomeRows) {
   EXPECT_FALSE(from_components(values, sizes, strides, DenseTensor::of<int64_t>({2}, {6, 0}), {}).ok());
 }
 
+TEST(PtHybrid, AxesOfWhatIsEmptyMayBeOfAnyLength) {
+  constexpr int64_t kHuge = int64_t{1} << 40;
+  const auto sizes = DenseTensor::of<int64_t>({1, 3}, {0, kHuge, kHuge}), strides = DenseTensor::of<int64_t>({1, 3}, {1, kHuge, 1});
+  const auto x = from_components(DenseTensor::of<float>({0}, {}), sizes, strides, DenseTensor::of<int64_t>({1}, {0}), {});
+  ASSERT_TRUE(x.ok()) << x.status().to_string();
+  EXPECT_EQ(shape_of(*x), (Shape{1, -1, kHuge, kHuge}));
+  auto none = DenseTensor::make(DType::float32, {0, kHuge, kHuge}, Buffer());
+  ASSERT_TRUE(none.ok());
+  const auto y = from_hybrid({3, kHuge, kHuge}, DenseTensor::of<int64_t>({0, 1}, {}), *none);
+  ASSERT_TRUE(y.ok()) << y.status().to_string();
+  EXPECT_EQ(y->nnz(), 0);
+}
+
 }  // namespace
 }  // namespace ferry::pt
