@@ -24,6 +24,7 @@ struct Tree {
   std::optional<std::vector<int64_t>> integers() const;  // an array of nothing else
 };
 
-Result<Tree> parse_tree(std::string_view text, uint64_t max_depth = 100);
+// `max_bytes`: what the tree may take in memory, which is many times the text where that is nested or made of small things.
+Result<Tree> parse_tree(std::string_view text, uint64_t max_bytes = uint64_t{1} << 30, uint64_t max_depth = 100);
 
 }  // namespace ferry::json

@@ -161,7 +161,7 @@ Result<Buffer> ChunkDecoder::views_of(const Buffer& bytes, uint64_t count) const
 }
 
 Status ChunkDecoder::decode_shard(const Buffer& bytes, const Codec& shard, std::span<const int64_t> chunk, std::span<const int64_t> extent,
-                                  Target to) const {
+                                  Target to, uint64_t& left) const {
   std::vector<int64_t> grid(chunk.size());
   uint64_t count = 1;
   for (size_t axis = 0; axis < chunk.size(); ++axis) {
@@ -187,14 +187,14 @@ Status ChunkDecoder::decode_shard(const Buffer& bytes, const Codec& shard, std::
       const int64_t start = at[axis] * shard.chunk_shape[axis];
       part[axis] = std::min(shard.chunk_shape[axis], extent[axis] - start);
       inside = inside && part[axis] > 0;
-      offset += start * to.strides[axis];
+      if (inside) offset += start * to.strides[axis];  // else a chunk past the end of the array, wherever that would be
     }
     if (inside && !(place[0] == kMissing && place[1] == kMissing)) {
       if (place[0] > bytes.size() || place[1] > bytes.size() - place[0]) {
         return data_loss(concat("a shard of ", bytes.size(), " bytes says that a chunk of ", place[1], " bytes lies at ", place[0]));
       }
       const Target inner{to.data + offset * static_cast<int64_t>(to.width), to.strides, to.width};
-      FERRY_RETURN_IF_ERROR(decode(bytes.slice(place[0], place[1]), shard.inner, shard.chunk_shape, part, inner));
+      FERRY_RETURN_IF_ERROR(decode(bytes.slice(place[0], place[1]), shard.inner, shard.chunk_shape, part, inner, left));
     }
     for (size_t axis = chunk.size(); axis-- > 0;) {
       if (++at[axis] < grid[axis]) break;
@@ -204,8 +204,13 @@ Status ChunkDecoder::decode_shard(const Buffer& bytes, const Codec& shard, std::
   return {};
 }
 
+uint64_t ChunkDecoder::allowed(uint64_t stored) const {
+  const uint64_t ratio = checked_mul<uint64_t>(std::max<uint64_t>(stored, 1), limits_.max_expansion_ratio).value_or(UINT64_MAX);
+  return std::min({std::max(limits_.free_expanded_bytes, ratio), limits_.max_expanded_bytes, limits_.max_tensor_bytes});
+}
+
 Status ChunkDecoder::decode(Buffer bytes, std::span<const Codec> codecs, std::span<const int64_t> chunk, std::span<const int64_t> extent,
-                            Target to) const {
+                            Target to, uint64_t& left) const {
   // A transposed chunk is the chunk of a transposed array: from here on axes are as they are stored.
   std::vector<int64_t> shape(chunk.begin(), chunk.end()), part(extent.begin(), extent.end()), strides(to.strides.begin(), to.strides.end());
   if (!codecs.empty() && codecs.front().kind == CodecKind::transpose) {
@@ -219,8 +224,7 @@ Status ChunkDecoder::decode(Buffer bytes, std::span<const Codec> codecs, std::sp
   uint64_t count = 1;
   for (int64_t dim : shape) count = checked_mul(count, static_cast<uint64_t>(dim)).value_or(UINT64_MAX);
   const bool strings = meta_.element.kind != ElementKind::fixed;
-  const uint64_t ratio = checked_mul<uint64_t>(std::max<uint64_t>(bytes.size(), 1), limits_.max_expansion_ratio).value_or(UINT64_MAX);
-  const uint64_t allowed = std::min({std::max(limits_.free_expanded_bytes, ratio), limits_.max_expanded_bytes, limits_.max_tensor_bytes});
+  const uint64_t allowed = std::min(this->allowed(bytes.size()), left);
   const uint64_t exact = checked_mul<uint64_t>(count, std::max<size_t>(meta_.element.size, 1)).value_or(UINT64_MAX);
   const bool shards = std::ranges::any_of(codecs, [](const Codec& codec) { return codec.kind == CodecKind::sharding; });
   if (!shards && exact > allowed) {
@@ -233,7 +237,7 @@ Status ChunkDecoder::decode(Buffer bytes, std::span<const Codec> codecs, std::sp
   for (size_t i = codecs.size(); i-- > 0;) {
     if (codecs[i].kind == CodecKind::sharding) {
       if (i != 0) return unsupported("codecs before sharding_indexed, other than transpose");
-      return decode_shard(bytes, codecs[i], shape, part, to);
+      return decode_shard(bytes, codecs[i], shape, part, to, left);
     }
     if (codecs[i].kind == CodecKind::delta) {
       FERRY_ASSIGN_OR_RETURN(const Buffer before, elements_of(std::move(bytes), count, native));
@@ -245,6 +249,7 @@ Status ChunkDecoder::decode(Buffer bytes, std::span<const Codec> codecs, std::sp
       continue;
     }
     FERRY_ASSIGN_OR_RETURN(bytes, undo(std::move(bytes), codecs[i], guess, most));
+    left -= std::min(left, bytes.size());
   }
   FERRY_ASSIGN_OR_RETURN(const Buffer elements, strings ? views_of(bytes, count) : elements_of(std::move(bytes), count, native));
   copy_box(to.data, to.strides, elements.data(), c_strides(shape), part, to.width);

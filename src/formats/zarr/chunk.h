@@ -40,11 +40,18 @@ class ChunkDecoder {
 
   // The first `extent` elements of each axis of a chunk of shape `chunk` go to `to`.
   Status decode(Buffer bytes, std::span<const Codec> codecs, std::span<const int64_t> chunk, std::span<const int64_t> extent,
-                Target to) const;
+                Target to) const {
+    uint64_t left = allowed(bytes.size());
+    return decode(std::move(bytes), codecs, chunk, extent, to, left);
+  }
 
  private:
-  Status decode_shard(const Buffer& bytes, const Codec& shard, std::span<const int64_t> chunk, std::span<const int64_t> extent,
-                      Target to) const;
+  // What so many stored bytes may become; one store of a shard may stand for many of its chunks, which share that.
+  uint64_t allowed(uint64_t stored) const;
+  Status decode(Buffer bytes, std::span<const Codec> codecs, std::span<const int64_t> chunk, std::span<const int64_t> extent, Target to,
+                uint64_t& left) const;
+  Status decode_shard(const Buffer& bytes, const Codec& shard, std::span<const int64_t> chunk, std::span<const int64_t> extent, Target to,
+                      uint64_t& left) const;
   Result<Buffer> undo(Buffer bytes, const Codec& codec, uint64_t exact, uint64_t most) const;
   Result<Buffer> elements_of(Buffer bytes, uint64_t count, bool native) const;
   Result<Buffer> views_of(const Buffer& bytes, uint64_t count) const;

@@ -11,11 +11,11 @@ constexpr uint64_t kLargestDocument = 256 << 20;
 
 std::string within(std::string_view path, std::string_view name) { return path.empty() ? std::string(name) : concat(path, "/", name); }
 
-Result<json::Tree> read_document(const Folder& folder, const std::string& name) {
+Result<json::Tree> read_document(const Folder& folder, const std::string& name, const Limits& limits) {
   FERRY_ASSIGN_OR_RETURN(const auto source, folder.open(name));
   if (source->size() > kLargestDocument) return limit_exceeded(concat(quoted(name), " has ", source->size(), " bytes"));
   FERRY_ASSIGN_OR_RETURN(const Buffer bytes, source->view(0, source->size()));
-  auto tree = json::parse_tree(bytes.text());
+  auto tree = json::parse_tree(bytes.text(), limits.free_expanded_bytes);
   if (!tree.ok()) return tree.status().nested(name);
   if (!tree->is(json::Token::object)) return data_loss(concat(name, " holds no JSON object"));
   return tree;
@@ -28,7 +28,7 @@ class Lister {
   Result<std::vector<Node>> run() {
     bool done = false;
     if (folder_.has("zarr.json")) {
-      FERRY_ASSIGN_OR_RETURN(const json::Tree root, read_document(folder_, "zarr.json"));
+      FERRY_ASSIGN_OR_RETURN(const json::Tree root, read_document(folder_, "zarr.json", limits_));
       FERRY_RETURN_IF_ERROR(add_v3("", root));
       const json::Tree* all = root.find("consolidated_metadata");
       all = all == nullptr ? nullptr : all->find("metadata");
@@ -37,7 +37,7 @@ class Lister {
         done = true;
       }
     } else if (folder_.has(".zmetadata")) {
-      FERRY_ASSIGN_OR_RETURN(const json::Tree root, read_document(folder_, ".zmetadata"));
+      FERRY_ASSIGN_OR_RETURN(const json::Tree root, read_document(folder_, ".zmetadata", limits_));
       const json::Tree* all = root.find("metadata");
       if (all == nullptr || !all->is(json::Token::object)) return data_loss(".zmetadata has no member 'metadata'");
       FERRY_RETURN_IF_ERROR(add_consolidated_v2(*all));
@@ -59,6 +59,23 @@ class Lister {
     return {};
   }
 
+  // As text, but for shapes: the trees of many documents would take many times the room of the store.
+  Status keep_attributes(const json::Tree& from, Node& to) {
+    kept_attributes_ += from.items.size();
+    if (kept_attributes_ > limits_.max_tensors)
+      return limit_exceeded(concat("the store has more than ", limits_.max_tensors, " attributes (max_tensors)"));
+    to.attributes.kind = from.kind;
+    to.attributes.keys = from.keys;
+    for (size_t i = 0; i < from.items.size(); ++i) {
+      const json::Tree& item = from.items[i];
+      json::Tree& kept = to.attributes.items.emplace_back();
+      kept.kind = item.kind;
+      kept.text = item.text;
+      if (i < from.keys.size() && from.keys[i] == "shape" && item.items.size() <= limits_.max_rank) kept.items = item.items;
+    }
+    return {};
+  }
+
   Status add_v3(std::string_view path, const json::Tree& document) {
     FERRY_RETURN_IF_ERROR(room(path));
     if (!path.empty()) FERRY_RETURN_IF_ERROR(check_relative(path));
@@ -69,7 +86,9 @@ class Lister {
     Node node;
     node.path = path;
     node.is_array = type != nullptr && type->text == "array";
-    if (const json::Tree* attributes = document.find("attributes"); attributes != nullptr) node.attributes = *attributes;
+    if (const json::Tree* attributes = document.find("attributes"); attributes != nullptr) {
+      FERRY_RETURN_IF_ERROR(keep_attributes(*attributes, node));
+    }
     if (node.is_array) {
       auto array = parse_v3(document, limits_);
       if (!array.ok()) return array.status().with_context(concat("array ", quoted(path)));
@@ -85,7 +104,7 @@ class Lister {
     Node node;
     node.path = path;
     node.is_array = array != nullptr;
-    if (attributes != nullptr) node.attributes = *attributes;
+    if (attributes != nullptr) FERRY_RETURN_IF_ERROR(keep_attributes(*attributes, node));
     if (array != nullptr) {
       auto meta = parse_v2(*array, limits_);
       if (!meta.ok()) return meta.status().with_context(concat("array ", quoted(path)));
@@ -123,17 +142,17 @@ class Lister {
     const auto has = [&](std::string_view name) { return std::ranges::binary_search(names, name); };
     if (has("zarr.json")) {
       if (depth > 0) {
-        FERRY_ASSIGN_OR_RETURN(const json::Tree document, read_document(folder_, within(path, "zarr.json")));
+        FERRY_ASSIGN_OR_RETURN(const json::Tree document, read_document(folder_, within(path, "zarr.json"), limits_));
         FERRY_RETURN_IF_ERROR(add_v3(path, document));
       }
       if (nodes_.back().is_array) return {};
     } else if (has(".zarray") || has(".zgroup")) {
       json::Tree array, attributes;
       if (has(".zarray")) {
-        FERRY_ASSIGN_OR_RETURN(array, read_document(folder_, within(path, ".zarray")));
+        FERRY_ASSIGN_OR_RETURN(array, read_document(folder_, within(path, ".zarray"), limits_));
       }
       if (has(".zattrs")) {
-        FERRY_ASSIGN_OR_RETURN(attributes, read_document(folder_, within(path, ".zattrs")));
+        FERRY_ASSIGN_OR_RETURN(attributes, read_document(folder_, within(path, ".zattrs"), limits_));
       }
       FERRY_RETURN_IF_ERROR(add_v2(path, has(".zarray") ? &array : nullptr, &attributes));
       if (has(".zarray")) return {};
@@ -147,6 +166,7 @@ class Lister {
   const Folder& folder_;
   const Limits& limits_;
   std::vector<Node> nodes_;
+  uint64_t kept_attributes_ = 0;
 };
 
 class ChunkLister {

@@ -15,7 +15,7 @@ struct Node {
   std::string path;  // "" is the root
   bool is_array = false;
   ArrayMeta array;
-  json::Tree attributes;  // an object, or null
+  json::Tree attributes;  // an object, or null; what its members hold is there as text, but for a shape
 };
 
 // In the order of their names; of consolidated metadata where the store has it.

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <zlib.h>
+
 #include <numeric>
 
 #include "ferry/format.h"
@@ -91,6 +93,64 @@ TEST(Zarr, SparsePlacesOfAHugeGridAreCheap) {
             StatusCode::limit_exceeded);
 }
 
+std::string meta_v3(std::string_view shape, std::string_view chunks, std::string_view codecs) {
+  return concat("{\"zarr_format\":3,\"node_type\":\"array\",\"shape\":", shape,
+                ",\"data_type\":\"uint8\",\"chunk_grid\":{\"name\":\"regular\",\"configuration\":{\"chunk_shape\":", chunks,
+                "}},\"chunk_key_encoding\":{\"name\":\"default\"},\"fill_value\":0,\"codecs\":", codecs, "}");
+}
+
+TEST(Zarr, AnEmptyArrayMayHaveHugeAxes) {
+  auto x = read_one({{".zarray", meta("[0,1099511627776,1099511627776]", "[1,1,1]", "<i2", "0")}});
+  ASSERT_TRUE(x.ok()) << x.status().to_string();
+  EXPECT_EQ(x->num_elements(), 0);
+}
+
+TEST(Zarr, ChunksPastTheEndOfTheArrayMayLieAnywhere) {
+  // A shard of 2^62 rows, of which the array has two.
+  const std::string codecs =
+      "[{\"name\":\"sharding_indexed\",\"configuration\":{\"chunk_shape\":[1152921504606846976,1],\"codecs\":[{\"name\":\"bytes\"}],"
+      "\"index_codecs\":[{\"name\":\"bytes\"}]}}]";
+  auto x = read_one({{"zarr.json", meta_v3("[2,1048576]", "[4611686018427387904,1]", codecs)}, {"c/0/5", std::string(64, '\xff')}});
+  ASSERT_TRUE(x.ok()) << x.status().to_string();
+  EXPECT_EQ(x->num_elements(), 2 << 20);
+}
+
+TEST(Zarr, OneStoredChunkDoesNotStandForAThousand) {
+  // Rows of 64 KiB of which the array has one byte, all of them the same few bytes of the shard.
+  const std::string packed = [] {
+    std::string out(1000, '\0');
+    const std::string zeros(65536, '\0');
+    uLongf size = out.size();
+    EXPECT_EQ(::compress(reinterpret_cast<Bytef*>(out.data()), &size, reinterpret_cast<const Bytef*>(zeros.data()), zeros.size()), Z_OK);
+    out.resize(size);
+    return out;
+  }();
+  std::string shard = packed;
+  for (int i = 0; i < 1000; ++i) {
+    const uint64_t place[] = {0, packed.size()};
+    shard.append(reinterpret_cast<const char*>(place), sizeof(place));
+  }
+  const std::string codecs =
+      "[{\"name\":\"sharding_indexed\",\"configuration\":{\"chunk_shape\":[1,65536],\"codecs\":[{\"name\":\"bytes\"},"
+      "{\"name\":\"numcodecs.zlib\"}],\"index_codecs\":[{\"name\":\"bytes\"}]}}]";
+  const Files files{{"zarr.json", meta_v3("[1000,1]", "[1000,65536]", codecs)}, {"c/0/0", shard}};
+  EXPECT_TRUE(read_one(files).ok());
+  ReadOptions options;
+  options.limits.free_expanded_bytes = 1 << 20;
+  EXPECT_EQ(read_tensors(store(files), find_format("zarr"), options).status().code(), StatusCode::limit_exceeded);
+}
+
+TEST(Zarr, ChunksFarLargerThanTheirArrayAreRefused) {
+  Files files{{".zarray", meta("[100,1]", "[1,65536]", "|u1", "0", "")}};
+  auto& document = files[0].second;
+  document.replace(document.find("null"), 4, "{\"id\":\"zlib\"}");
+  for (int i = 0; i < 100; ++i) files.emplace_back(concat(i, ".0"), "x");
+  ReadOptions options;
+  options.limits.free_expanded_bytes = 1 << 20;
+  EXPECT_EQ(read_tensors(store(files), find_format("zarr"), options).status().code(), StatusCode::limit_exceeded);
+  EXPECT_EQ(read_tensors(store(files), find_format("zarr")).status().code(), StatusCode::data_loss);
+}
+
 TEST(Zarr, NamesThatLeaveTheStoreAreRefused) {
   const std::string all = concat("{\"metadata\":{\"../x/.zarray\":", meta("[1]", "[1]", "<i2", "0"), "}}");
   EXPECT_EQ(read_tensors(store({{".zgroup", "{}"}, {".zmetadata", all}}), find_format("zarr")).status().code(),
@@ -127,6 +187,16 @@ TEST(JsonTree, KeepsNumbersAsTheyStand) {
   EXPECT_FALSE(tree->find("d")->integer());
   EXPECT_EQ(tree->find("e"), nullptr);
   EXPECT_FALSE(json::parse_tree(std::string(1000, '[')).ok());
+}
+
+TEST(JsonTree, TakesNoMoreMemoryThanItMay) {
+  std::string zeros = "[0";
+  for (int i = 0; i < 10000; ++i) zeros += ",0";
+  const std::string nested = concat(std::string(90, '['), "\"", std::string(10000, 'x'), "\"", std::string(90, ']'));
+  for (const std::string& text : {zeros + "]", nested}) {
+    EXPECT_TRUE(json::parse_tree(text).ok());
+    EXPECT_EQ(json::parse_tree(text, 500'000).status().code(), StatusCode::limit_exceeded);
+  }
 }
 
 }  // namespace
