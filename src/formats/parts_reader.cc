@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "ferry/format.h"
+#include "formats/metadata.h"
 #include "formats/tensor_names.h"
 #include "tensor/part_words.h"
 
@@ -208,21 +209,30 @@ void PartsReader::share_metadata() {
   const Metadata& all = arrays_->metadata();
   if (all.empty()) return;
   std::unordered_map<std::string_view, size_t> by_name;
-  for (size_t i = 0; i < infos_.size(); ++i) by_name.emplace(infos_[i].name, i);
+  std::vector<bool> lengths;  // of names: a key may have a great many slashes
+  for (size_t i = 0; i < infos_.size(); ++i) {
+    const std::string& name = infos_[i].name;
+    by_name.emplace(name, i);
+    if (name.size() >= lengths.size()) lengths.resize(name.size() + 1);
+    lengths[name.size()] = true;
+  }
+  std::vector<MetadataEntries> shared(infos_.size());
   for (const auto& [key, value] : all) {
     bool taken = false;
     for (size_t slash = key.rfind('/'); slash != std::string::npos && !taken;
          slash = slash == 0 ? std::string::npos : key.rfind('/', slash - 1)) {
+      if (slash >= lengths.size() || !lengths[slash]) continue;
       const auto it = by_name.find(std::string_view(key).substr(0, slash));
       if (it == by_name.end()) continue;
       taken = true;
-      TensorInfo& info = infos_[it->second];
+      const TensorInfo& info = infos_[it->second];
       const std::string_view word = std::string_view(key).substr(slash + 1);
       if (word == "layout" && (info.kind == TensorKind::csr || info.kind == TensorKind::csc)) continue;
-      info.metadata.set(word, value);
+      shared[it->second].emplace_back(word, value);
     }
     if (!taken) metadata_.append(key, value);
   }
+  for (size_t i = 0; i < infos_.size(); ++i) set_all(infos_[i].metadata, shared[i]);
 }
 
 }  // namespace

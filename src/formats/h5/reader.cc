@@ -10,6 +10,7 @@
 #include "formats/h5/helper.h"
 #include "formats/h5/listing.h"
 #include "formats/h5/sparse_group.h"
+#include "formats/metadata.h"
 
 namespace ferry::h5 {
 namespace {
@@ -131,7 +132,7 @@ Status Hdf5Arrays::add_dataset(Object& object, size_t at) {
       metadata_.append(below(object.path, kSkippedKey), "variable-length rows of more than one axis");
       return {};
     }
-    if (object.values > static_cast<uint64_t>(INT64_MAX))
+    if (object.values > static_cast<uint64_t>(INT64_MAX) || object.shape[0] == INT64_MAX)
       return data_loss(concat("dataset ", quoted(object.path), " has rows without end"));
     FERRY_RETURN_IF_ERROR(
         add(below(object.path, "values"), object.dtype, Shape{static_cast<int64_t>(object.values)}, {at, Piece::row_values, {}}));
@@ -139,9 +140,13 @@ Status Hdf5Arrays::add_dataset(Object& object, size_t at) {
   }
   FERRY_RETURN_IF_ERROR(add(object.path == kRootName ? "" : object.path, object.dtype, object.shape, {at, Piece::all, {}}));
   TensorInfo& info = infos_.back();
+  std::vector<std::string> texts;
+  texts.reserve(object.attributes.size());
+  MetadataEntries entries;
   for (const Attribute& attribute : object.attributes) {
-    if (attribute.kind != AttributeKind::unreadable) info.metadata.set(attribute.name, attribute.as_text());
+    if (attribute.kind != AttributeKind::unreadable) entries.emplace_back(attribute.name, texts.emplace_back(attribute.as_text()));
   }
+  set_all(info.metadata, entries);
   if (object.offset == kNowhere) return {};
   if (object.offset > file_->source().size() || info.bytes > file_->source().size() - object.offset) {
     return data_loss_at(file_->source().size(), concat("dataset ", quoted(object.path), " lies at byte ", object.offset, " and has ",

@@ -7,6 +7,7 @@
 #include "ferry/format.h"
 #include "formats/elements.h"
 #include "formats/h5/sparse_group.h"
+#include "formats/metadata.h"
 #include "formats/zarr/chunk.h"
 #include "formats/zarr/store.h"
 
@@ -59,6 +60,10 @@ class ZarrArrays : public ArrayReader {
 
 std::string text_of(const json::Tree& value) { return value.text; }
 
+bool is_sharded(const ArrayMeta& array) {
+  return std::ranges::any_of(array.codecs, [](const Codec& codec) { return codec.kind == CodecKind::sharding; });
+}
+
 void ZarrArrays::add_metadata(const Node& node, std::span<const std::string_view> but) {
   for (size_t i = 0; i < node.attributes.keys.size(); ++i) {
     const std::string& key = node.attributes.keys[i];
@@ -109,7 +114,9 @@ Status ZarrArrays::add_node(const Node& node, size_t at) {
   info.bytes = strings ? *bytes + sizeof(int64_t) : *bytes;
   info.zero_copy = is_one_plain_chunk(node.array);
   if (!node.array.element.note.empty()) info.metadata.set("zarr.dtype", node.array.element.note);
-  for (size_t i = 0; i < node.attributes.keys.size(); ++i) info.metadata.set(node.attributes.keys[i], text_of(node.attributes.items[i]));
+  MetadataEntries entries;
+  for (size_t i = 0; i < node.attributes.keys.size(); ++i) entries.emplace_back(node.attributes.keys[i], node.attributes.items[i].text);
+  set_all(info.metadata, entries);
   infos_.push_back(std::move(info));
   arrays_.push_back({at, false, {}});
   return {};
@@ -125,12 +132,17 @@ Status ZarrArrays::start() {
   return {};
 }
 
-// An array may be far larger than its chunks: what nobody stored is its fill value.
+// An array may be far larger than its chunks: what nobody stored is its fill value. And chunks may be far larger than their array.
 Status ZarrArrays::check_size(const ArrayMeta& array, std::span<const StoredChunk> chunks, uint64_t bytes) const {
   const uint64_t most = std::min(limits_.max_tensor_bytes, limits_.max_expanded_bytes);
   if (bytes > most) {
     return limit_exceeded(
         concat("shape ", array.shape.to_string(), " takes ", bytes, " bytes, more than ", most, " (max_tensor_bytes, max_expanded_bytes)"));
+  }
+  if (!is_sharded(array)) {
+    uint64_t chunk = checked_mul<uint64_t>(chunks.size(), array.element.size).value_or(UINT64_MAX);
+    for (const int64_t dim : array.chunks) chunk = checked_mul(chunk, static_cast<uint64_t>(dim)).value_or(UINT64_MAX);
+    bytes = std::max(bytes, chunk);
   }
   if (bytes <= limits_.free_expanded_bytes) return {};
   uint64_t stored = 0;
@@ -139,8 +151,8 @@ Status ZarrArrays::check_size(const ArrayMeta& array, std::span<const StoredChun
     stored += source->size();
     if (bytes / limits_.max_expansion_ratio <= stored) return {};
   }
-  return limit_exceeded(concat("shape ", array.shape.to_string(), " takes ", bytes, " bytes, more than ", limits_.max_expansion_ratio,
-                               " times the ", stored, " bytes of its chunks (max_expansion_ratio)"));
+  return limit_exceeded(concat("shape ", array.shape.to_string(), " in its chunks takes ", bytes, " bytes, more than ",
+                               limits_.max_expansion_ratio, " times the ", stored, " bytes of its chunks (max_expansion_ratio)"));
 }
 
 Status ZarrArrays::fill_in(const Node& node, std::span<const StoredChunk> chunks, std::byte* data, size_t width, TextKeeper& texts) const {
@@ -189,10 +201,11 @@ Result<DenseTensor> ZarrArrays::read_node(const Node& node) const {
   const uint64_t count = static_cast<uint64_t>(*array.shape.num_elements());
   const bool strings = element.kind != ElementKind::fixed;
   const size_t width = strings ? sizeof(std::string_view) : element.size;
-  std::vector<StoredChunk> chunks;
-  if (count != 0) {
-    FERRY_ASSIGN_OR_RETURN(chunks, list_chunks(*folder_, node, limits_));
+  if (count == 0) {
+    if (strings) return DenseTensor::of_strings(array.shape, {});
+    return DenseTensor::make(element.dtype, array.shape, Buffer());
   }
+  FERRY_ASSIGN_OR_RETURN(const std::vector<StoredChunk> chunks, list_chunks(*folder_, node, limits_));
   if (is_one_plain_chunk(array) && chunks.size() == 1) {
     FERRY_ASSIGN_OR_RETURN(const auto source, folder_->open(chunks[0].name));
     if (source->size() != count * width) {
@@ -210,8 +223,7 @@ Result<DenseTensor> ZarrArrays::read_node(const Node& node) const {
     const int64_t steps = array.shape[axis] / array.chunks[axis] + (array.shape[axis] % array.chunks[axis] != 0);
     grid = checked_mul(grid, static_cast<uint64_t>(steps)).value_or(UINT64_MAX);
   }
-  const bool shards = std::ranges::any_of(array.codecs, [](const Codec& codec) { return codec.kind == CodecKind::sharding; });
-  if (chunks.size() < grid || shards) {
+  if (chunks.size() < grid || is_sharded(array)) {
     if (strings) {
       std::ranges::fill(std::span(reinterpret_cast<std::string_view*>(out.data()), count), std::string_view(array.fill));
     } else if (array.fill.find_first_not_of('\0') == std::string::npos) {
