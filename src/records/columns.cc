@@ -1,6 +1,7 @@
 // Records to columns: finds the entries of the maps, and each entry's column.
 #include "records/columns.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -12,18 +13,29 @@ namespace {
 
 using proto::bytes_tag;
 
-// Length, first and last bytes; names that agree in all of them go to neighbouring slots.
-uint64_t hash_of(std::string_view name) {
+uint64_t mix(uint64_t a, uint64_t b) {
+  const auto product = static_cast<unsigned __int128>(a) * b;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+}
+
+// Of every byte, and of a seed that no file can know: names are what others choose.
+uint64_t hash_of(std::string_view name, uint64_t seed) {
+  const auto word = [&](size_t at) {
+    uint64_t out;
+    std::memcpy(&out, name.data() + at, 8);
+    return out;
+  };
+  uint64_t state = seed ^ name.size();
+  size_t at = 0;
+  for (; name.size() - at > 16; at += 16) state = mix(word(at) ^ state, word(at + 8) ^ 0x9e3779b97f4a7c15u);
   uint64_t first = 0, last = 0;
   if (name.size() >= 8) {
-    std::memcpy(&first, name.data(), 8);
-    std::memcpy(&last, name.data() + name.size() - 8, 8);
+    first = word(std::min(at, name.size() - 8));
+    last = word(name.size() - 8);
   } else {
     for (char c : name) last = last << 8 | static_cast<unsigned char>(c);
   }
-  uint64_t mixed = (last ^ (name.size() << 56)) * 0x9e3779b97f4a7c15u ^ (first + name.size()) * 0xc2b2ae3d27d4eb4fu;
-  mixed ^= mixed >> 29;
-  return mixed * 0x9e3779b97f4a7c15u >> 20;
+  return mix(first ^ state, last ^ 0xc2b2ae3d27d4eb4fu);
 }
 
 // A field of bytes whose length is one byte and fits; the common case everywhere here.
@@ -98,7 +110,7 @@ bool starts_like_example(std::span<const std::byte> head) {
 uint32_t ColumnBuilder::Index::find(std::string_view name, const std::vector<NamedColumn>& columns) const {
   if (slots_.empty()) return kNone;
   const size_t mask = slots_.size() - 1;
-  for (size_t at = hash_of(name) & mask;; at = (at + 1) & mask) {
+  for (size_t at = hash_of(name, seed_) & mask;; at = (at + 1) & mask) {
     if (slots_[at] == 0) return kNone;
     if (columns[slots_[at] - 1].name == name) return slots_[at] - 1;
   }
@@ -107,7 +119,7 @@ uint32_t ColumnBuilder::Index::find(std::string_view name, const std::vector<Nam
 void ColumnBuilder::Index::insert(const std::vector<NamedColumn>& columns, uint32_t column) {
   const auto place = [&](uint32_t slot) {
     const size_t mask = slots_.size() - 1;
-    size_t at = hash_of(columns[slot - 1].name) & mask;
+    size_t at = hash_of(columns[slot - 1].name, seed_) & mask;
     while (slots_[at] != 0) at = (at + 1) & mask;
     slots_[at] = slot;
   };

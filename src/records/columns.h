@@ -93,7 +93,7 @@ class ColumnBuilder {
   Result<std::vector<NamedColumn>> finish() &&;
 
  private:
-  // Finds a column by its name; keys are short, records many, so one multiplication does.
+  // Finds a column by its name; keys are short, records many.
   class Index {
    public:
     static constexpr uint32_t kNone = UINT32_MAX;
@@ -102,6 +102,7 @@ class ColumnBuilder {
 
    private:
     std::vector<uint32_t> slots_;  // column + 1
+    uint64_t seed_ = reinterpret_cast<uintptr_t>(this) * 0x9e3779b97f4a7c15u;
     size_t used_ = 0;
   };
 

@@ -160,6 +160,16 @@ TEST(Columns, FeaturesInFewRecordsEachCannotAskForTheirProduct) {
   EXPECT_LT(builder.records(), 1000);
 }
 
+TEST(Columns, ManyNamesThatAgreeAtBothEndsAreFound) {
+  std::string entries;
+  for (int i = 100000; i < 140000; ++i) entries += entry(concat("user_feature_", i, "_embedding"), ints({i}));
+  ColumnBuilder builder;
+  for (int record = 0; record < 2; ++record) ASSERT_TRUE(builder.add(bytes_of(example(entries)), 0).ok());
+  auto columns = std::move(builder).finish();
+  ASSERT_TRUE(columns.ok());
+  EXPECT_EQ(columns->size(), 40000u);
+}
+
 TEST(Rows, AreByteForByteTheSimplestMessage) {
   const std::string expected =
       example(entry("f", floats({1.5f})) + entry("i", ints({-1, 300})) + entry("s", texts({"", "xy"})) + entry("none", ints({})));

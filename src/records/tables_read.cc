@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "ferry/cast.h"
 #include "records/tables.h"
@@ -66,6 +67,7 @@ class Reader {
   std::vector<Field> fields_;
   std::unordered_map<std::string_view, size_t> names_;  // of features that are no lists
   std::vector<Group> groups_;
+  std::unordered_set<std::string> group_names_;
 };
 
 Status Reader::take(std::vector<NamedColumn> columns) {
@@ -234,9 +236,7 @@ bool Reader::try_group(Group group, bool wanted) {
     }
   }
   if (const auto it = names_.find(group.name); it != names_.end() && !fields_[it->second].used) return false;
-  for (const Group& other : groups_) {
-    if (other.name == group.name) return false;
-  }
+  if (!group_names_.insert(group.name).second) return false;
   for (const size_t i : group.indices) fields_[i].used = true;
   fields_[group.values].used = true;
   if (group.shape != kNone) fields_[group.shape].used = true;
