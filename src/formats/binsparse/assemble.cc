@@ -185,6 +185,7 @@ Result<DenseTensor> read_values(const Arrays& arrays, const Values& values, int6
 
 // Elements of `levels` order (shape[transpose[k]] on axis k) in the order of the shape.
 Result<Buffer> turn(const Buffer& from, const Shape& shape, const std::vector<size_t>& transpose, size_t size) {
+  if (from.empty()) return Buffer();  // and the product of the axes may be beyond any number
   const size_t rank = shape.rank();
   std::vector<int64_t> stride(rank);  // in `from`, by axis of the shape
   int64_t step = 1;
@@ -193,7 +194,6 @@ Result<Buffer> turn(const Buffer& from, const Shape& shape, const std::vector<si
     step *= shape[transpose[k]];
   }
   FERRY_ASSIGN_OR_RETURN(MutableBuffer out, MutableBuffer::allocate(from.size()));
-  if (from.empty()) return std::move(out).freeze();
   std::vector<int64_t> at(rank, 0);
   visit_width(size, [&]<class T>(TypeTag<T>) {
     const T* source = reinterpret_cast<const T*>(from.data());
