@@ -332,7 +332,7 @@ std::optional<std::vector<Seen>> fields_of(std::span<const std::byte> head, bool
   std::vector<Seen> out;
   const std::byte* at = head.data();
   const std::byte* const end = at + head.size();
-  while (at < end && out.size() < 200) {
+  while (at < end) {
     Seen field{};
     uint64_t tag;
     const std::byte* next = proto::read_varint(at, end, tag);
@@ -360,7 +360,7 @@ std::optional<std::vector<Seen>> fields_of(std::span<const std::byte> head, bool
     at = next;
     if (field.cut) break;
   }
-  if (whole && (at != end || (!out.empty() && out.back().cut)) && out.size() < 200) return std::nullopt;
+  if (whole && (at != end || (!out.empty() && out.back().cut))) return std::nullopt;
   return out;
 }
 
@@ -370,16 +370,19 @@ bool seems_tensor(std::span<const std::byte> head, bool whole) {
   const Type* type = nullptr;
   uint64_t count = 1, values = 0;
   bool cut = false, typed = false, strings = false;
+  bool none = false, beyond = false;  // an axis of length 0; more elements than 64 bits count
+  const auto add_dim = [&](uint64_t dim) {
+    none = none || dim == 0;
+    beyond = __builtin_mul_overflow(count, dim, &count) || beyond;
+  };
   std::optional<uint64_t> raw;
   bool external = false;
   for (const Seen& field : *fields) {
     cut = field.cut;
     switch (field.tag) {
-      case varint_tag(kDims):
-        if (__builtin_mul_overflow(count, field.value, &count)) return false;
-        break;
+      case varint_tag(kDims): add_dim(field.value); break;
       case bytes_tag(kDims):
-        if (!proto::for_each_varint(field.bytes, [&](uint64_t dim) { (void)__builtin_mul_overflow(count, dim, &count); })) return false;
+        if (!proto::for_each_varint(field.bytes, add_dim)) return false;
         break;
       case varint_tag(kDataType):
         if (field.value > INT32_MAX || (type = type_from_number(static_cast<int32_t>(field.value))) == nullptr) return false;
@@ -422,7 +425,8 @@ bool seems_tensor(std::span<const std::byte> head, bool whole) {
       default: return false;
     }
   }
-  if (type == nullptr) return false;
+  if (type == nullptr || (beyond && !none)) return false;
+  if (none) count = 0;
   if (external) return true;
   if (raw && *raw > 0) {
     uint64_t bits;

@@ -54,6 +54,21 @@ TEST(Onnx, PackedElementsComeOneAByte) {
   expect<Int4>(int32_values({3}, 22, {0x8f, 0x07}), {3}, {Int4(-1), Int4(-8), Int4(7)});
 }
 
+TEST(Onnx, OneTensorOfManyFieldsIsKnownForWhatItIs) {
+  std::vector<int64_t> axes(254, 1);
+  const std::vector<std::string_view> words(300, "ab");
+  for (const DenseTensor& x : {DenseTensor::of_strings({300}, words), *DenseTensor::of<float>({1}, {2}).reshaped(Shape(axes)),
+                               DenseTensor::of_strings({int64_t{1} << 40, 0, int64_t{1} << 40}, {})}) {
+    TensorMap map;
+    ASSERT_TRUE(map.add("", x).ok());
+    const auto bytes = to_bytes(map, kFormat);
+    ASSERT_TRUE(bytes.ok()) << bytes.status().to_string();
+    const auto again = parse(*bytes);
+    ASSERT_TRUE(again.ok()) << again.status().to_string();
+    EXPECT_TRUE(identical((*again)[0].tensor, Tensor(x)));
+  }
+}
+
 TEST(Onnx, NarrowTypesLieInInt32Data) {
   expect<int8_t>(int32_values({2}, 3, {-1, 5}), {2}, {-1, 5});
   expect<uint16_t>(int32_values({2}, 4, {65535, 5}), {2}, {65535, 5});
