@@ -31,7 +31,8 @@ struct Group {
   std::string name;
   std::vector<size_t> indices;  // one with all axes of an entry side by side, or one an axis
   size_t values = kNone, shape = kNone;
-  Shape dims;  // of a row
+  bool an_axis = false;  // the indices are one an axis, even where there is but one
+  Shape dims;            // of a row
 };
 
 class Reader {
@@ -55,6 +56,7 @@ class Reader {
   Status explicit_groups();
   void find_groups();
   bool try_group(Group group, bool wanted);
+  bool take_dims(Group& group) const;
   bool rows_agree(const Field& indices, const Field& values, int64_t factor) const;
   bool infer_dims(Group& group) const;
   Result<SparseTensor> assemble(const Group& group) const;
@@ -203,27 +205,36 @@ bool Reader::infer_dims(Group& group) const {
   return true;
 }
 
+// The shape of a row from the feature that says it; false where it says something else.
+bool Reader::take_dims(Group& group) const {
+  if (group.dims.rank() != 0 || group.shape == kNone) return true;
+  const Field& shape = fields_[group.shape];
+  const bool empty = shape.kind() == FeatureKind::none && shape.taken.width == 0;
+  if (!empty && (shape.kind() != FeatureKind::ints || shape.shaped || shape.taken.width > kMaxAxes || !every_row_is(shape))) return false;
+  if (shape.taken.values.dtype() != DType::int64 && !empty) return false;
+  for (int64_t axis = 0; axis < shape.taken.width; ++axis) {
+    const int64_t dim = shape.taken.values.values<int64_t>()[static_cast<size_t>(axis)];
+    if (dim < 0) return false;
+    group.dims.append(dim);
+  }
+  return true;
+}
+
 bool Reader::try_group(Group group, bool wanted) {
   const Field& values = fields_[group.values];
-  if (values.shaped) return false;
+  if (values.shaped || !take_dims(group)) return false;
+  const auto axes = static_cast<int64_t>(group.dims.rank());
+  if (group.an_axis && group.shape != kNone) {
+    // A tensor of its own may be named as the axis after the last.
+    if (static_cast<int64_t>(group.indices.size()) < axes) return false;
+    group.indices.resize(static_cast<size_t>(axes));
+  }
   for (const size_t i : group.indices) {
     if (fields_[i].kind() != FeatureKind::ints || fields_[i].shaped || fields_[i].taken.values.dtype() != DType::int64) {
       if (fields_[i].count() > 0 || fields_[i].kind() == FeatureKind::bytes) return false;
       if (fields_[i].taken.values.dtype() != DType::int64 && fields_[i].kind() != FeatureKind::none) return false;
     }
   }
-  if (group.dims.rank() == 0 && group.shape != kNone) {
-    const Field& shape = fields_[group.shape];
-    const bool empty = shape.kind() == FeatureKind::none && shape.taken.width == 0;
-    if (!empty && (shape.kind() != FeatureKind::ints || shape.shaped || shape.taken.width > kMaxAxes || !every_row_is(shape))) return false;
-    if (shape.taken.values.dtype() != DType::int64 && !empty) return false;
-    for (int64_t axis = 0; axis < shape.taken.width; ++axis) {
-      const int64_t dim = shape.taken.values.values<int64_t>()[static_cast<size_t>(axis)];
-      if (dim < 0) return false;
-      group.dims.append(dim);
-    }
-  }
-  const auto axes = static_cast<int64_t>(group.dims.rank());
   if (group.shape == kNone && axes == 0) {
     if (group.indices.size() != 1 || !rows_agree(fields_[group.indices[0]], values, 1) || (!wanted && values.count() == 0)) return false;
     if (fields_[group.indices[0]].taken.values.dtype() != DType::int64 || !infer_dims(group)) return false;
@@ -283,14 +294,16 @@ void Reader::find_groups() {
     if (group.shape == kNone) group.shape = find(concat(prefix, "shape"));
     if (const size_t indices = find(concat(prefix, "indices")); indices != kNone) {
       group.indices = {indices};
-    } else {
-      for (int64_t axis = 0; axis < kMaxAxes; ++axis) {
-        const size_t axis_indices = find(concat(prefix, "indices_", axis));
-        if (axis_indices == kNone) break;
-        group.indices.push_back(axis_indices);
-      }
-      if (group.indices.empty() && group.shape == kNone) continue;
+      if (try_group(group, false)) continue;
+      group.indices.clear();
     }
+    group.an_axis = true;
+    for (int64_t axis = 0; axis < kMaxAxes; ++axis) {
+      const size_t axis_indices = find(concat(prefix, "indices_", axis));
+      if (axis_indices == kNone) break;
+      group.indices.push_back(axis_indices);
+    }
+    if (group.indices.empty() && group.shape == kNone) continue;
     (void)try_group(std::move(group), false);
   }
 }

@@ -181,8 +181,7 @@ Status Writer::add(const TensorMap::Entry& entry, const RaggedTensor& x) {
   FERRY_RETURN_IF_ERROR(x.validate(Validation::bounds));
   const auto inner = x.flat_values().shape().dims().subspan(1);
   const size_t levels = x.ragged_rank();
-  int64_t factor = 1;
-  for (int64_t dim : inner) factor *= dim;
+  const int64_t factor = Shape(inner).num_elements().value_or(0);
   FeatureColumn column;
   column.name = entry.name;
   column.values = x.flat_values();
