@@ -153,10 +153,11 @@ Status Writer::add(const TensorMap::Entry& entry, const SparseTensor& given) {
   const int64_t axes = rank - row_axes;
   for (int64_t axis = 0; axis < axes; ++axis) {
     FERRY_ASSIGN_OR_RETURN(MutableBuffer out, MutableBuffer::of<int64_t>(static_cast<size_t>(x.nnz())));
-    const int64_t* from = x.coordinates() + row_axes + axis;
+    const int64_t* const from = x.coordinates();  // null where there are none
+    int64_t at = row_axes + axis;
     for (int64_t& to : out.as<int64_t>()) {
-      to = *from;
-      from += rank;
+      to = from[at];
+      at += rank;
     }
     FeatureColumn column;
     column.name = part_name(entry.name, axes == 1 ? std::string("indices") : concat("indices_", axis));

@@ -142,7 +142,7 @@ Status multiply(const SparseTensor& x, const T* dense, int64_t n, T* out, Thread
   // Row pointers for a handful of entries in a great many rows would cost more than the product.
   if (x.layout() == Layout::coo && x.nnz() >= rows / 4 && rows_are_in_order(x)) {
     FERRY_ASSIGN_OR_RETURN(MutableBuffer ends, row_pointers(x));
-    const Rows<T, int64_t> entries{ends.as<int64_t>().data(), x.coordinates() + 1, 2, x.nnz(), values, dense, n, out};
+    const Rows<T, int64_t> entries{ends.as<int64_t>().data(), x.coordinates() + (x.nnz() > 0), 2, x.nnz(), values, dense, n, out};
     multiply_by_rows(entries, rows, pool);
     return {};
   }

@@ -48,8 +48,9 @@ Result<DenseTensor> sums_along(const SparseTensor& x, size_t kept, ThreadPool* p
   const int64_t count = x.shape()[kept];
   return visit_numeric(x.dtype(), [&]<class T>(TypeTag<T>) -> Result<DenseTensor> {
     if (x.layout() == Layout::coo) {
-      const int64_t* coordinates = x.coordinates() + kept;
-      return scatter_sums<T>(x, count, [=](int64_t i) { return coordinates[2 * i]; });
+      const int64_t* coordinates = x.coordinates();  // null where there are none
+      const auto column = static_cast<int64_t>(kept);
+      return scatter_sums<T>(x, count, [=](int64_t i) { return coordinates[2 * i + column]; });
     }
     return visit_index(x.index_dtype(), [&]<class Index>(TypeTag<Index>) -> Result<DenseTensor> {
       if (kept != (x.layout() == Layout::csr ? 0u : 1u)) {

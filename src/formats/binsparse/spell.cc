@@ -54,9 +54,9 @@ template <class Index>
 Result<DenseTensor> column(const SparseTensor& x, size_t axis) {
   const auto nnz = static_cast<size_t>(x.nnz());
   FERRY_ASSIGN_OR_RETURN(MutableBuffer out, MutableBuffer::of<Index>(nnz));
-  const int64_t* from = x.coordinates() + axis;
+  const int64_t* const from = x.coordinates();  // null where there are none
   const auto to = out.as<Index>();
-  for (size_t i = 0; i < nnz; ++i) to[i] = static_cast<Index>(from[i * x.rank()]);
+  for (size_t i = 0; i < nnz; ++i) to[i] = static_cast<Index>(from[i * x.rank() + axis]);
   return DenseTensor::make(dtype_of<Index>(), Shape{x.nnz()}, std::move(out).freeze());
 }
 

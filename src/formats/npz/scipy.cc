@@ -16,9 +16,9 @@ Result<DenseTensor> columns_of(const SparseTensor& x, size_t first, size_t count
   const auto nnz = static_cast<size_t>(x.nnz());
   FERRY_ASSIGN_OR_RETURN(MutableBuffer out, MutableBuffer::of<Index>(nnz * count));
   const auto to = out.as<Index>();
+  const int64_t* const from = x.coordinates();  // null where there are none
   for (size_t axis = 0; axis < count; ++axis) {
-    const int64_t* from = x.coordinates() + first + axis;
-    for (size_t i = 0; i < nnz; ++i) to[axis * nnz + i] = static_cast<Index>(from[i * x.rank()]);
+    for (size_t i = 0; i < nnz; ++i) to[axis * nnz + i] = static_cast<Index>(from[i * x.rank() + first + axis]);
   }
   return DenseTensor::make(dtype_of<Index>(), std::move(shape), std::move(out).freeze());
 }
