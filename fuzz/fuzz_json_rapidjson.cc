@@ -62,7 +62,7 @@ struct Leaves {
       return;
     }
     numbers.emplace_back(value.GetString(), value.GetStringLength());
-    fraction |= numbers.back().find_first_of(".eE") != std::string::npos;
+    fraction |= numbers.back().find_first_of(".eEnN") != std::string::npos;
     finite &= std::isfinite(std::strtod(numbers.back().c_str(), nullptr));
     if (fraction) return;
     errno = 0;

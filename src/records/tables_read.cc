@@ -407,7 +407,12 @@ Result<TensorMap> Reader::read() {
     FERRY_RETURN_IF_ERROR(out.add(both ? concat("feature_lists/", field.name) : field.name, *std::move(tensor)));
   }
   if (many() || !options_.schema.empty()) return out;
-  return group_parts(std::move(out), rest_);
+  FERRY_ASSIGN_OR_RETURN(TensorMap grouped, group_parts(std::move(out), rest_));
+  for (const auto& entry : grouped) {
+    if (const Status status = validate(entry.tensor, std::max(options_.validation, Validation::bounds)); !status.ok())
+      return status.with_context(concat("tensor ", quoted(entry.name)));
+  }
+  return grouped;
 }
 
 Status Reader::apply_schema() {

@@ -35,6 +35,13 @@ TEST(Example, OneIndexOfAnAxisIsNotThatOfTwo) {
   EXPECT_EQ(again->size(), 3u);
 }
 
+TEST(Example, PartsThatDoNotFitAreRefused) {
+  TensorMap map;
+  ASSERT_TRUE(map.add("x/row_lengths", DenseTensor::of<int64_t>({2}, {3, 4})).ok());
+  ASSERT_TRUE(map.add("x/values", DenseTensor::of<int64_t>({2}, {5, 6})).ok());
+  EXPECT_FALSE(there_and_back(map).ok());
+}
+
 TEST(Example, ARaggedTensorOfNoRowsMayHaveHugeAxes) {
   constexpr int64_t kHuge = int64_t{1} << 40;
   auto values = DenseTensor::make(DType::float32, {0, kHuge, kHuge}, Buffer());
