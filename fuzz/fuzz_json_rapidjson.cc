@@ -34,6 +34,20 @@ bool has_lone_low_surrogate(std::string_view text) {
   return false;
 }
 
+// RapidJSON reads on behind NaN and Infinity as behind digits: NaNe0, Inf.5. And NInf and NaInf are Infinity to it.
+bool has_odd_word(std::string_view text) {
+  for (const std::string_view infinity : {"NInf", "NaInf"}) {
+    if (text.find(infinity) != std::string_view::npos) return true;
+  }
+  for (const std::string_view word : {"NaN", "Inf", "Infinity"}) {
+    for (size_t at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
+      const size_t after = at + word.size();
+      if (after < text.size() && std::strchr(".eE", text[after]) != nullptr) return true;
+    }
+  }
+  return false;
+}
+
 // Lists of numbers, all nested alike and none empty.
 struct Leaves {
   std::vector<std::string> numbers;
@@ -89,9 +103,7 @@ void compare(const DenseTensor& values, const Leaves& leaves, std::string_view t
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  for (const std::string_view infinity : {"NInf", "NaInf"}) {
-    if (text.find(infinity) != std::string_view::npos) return 0;
-  }
+  if (has_odd_word(text)) return 0;
   if (text.find('\0') != std::string_view::npos || (!text.empty() && static_cast<uint8_t>(text[0]) >= 0x80)) return 0;
   rapidjson::Document document;
   document.Parse<kFlags>(text.data(), text.size());
