@@ -4,7 +4,8 @@
 A case file is a session in a fresh folder. Lines of it:
 
     # words             a comment
-    needs: npz json     skip the file (exit 77) unless this build has these formats or commands
+    needs: npz json     skip the file (exit 77) unless this build has these formats or commands ("terminal":
+                         the machine gives pseudo-terminals)
     file NAME           the indented lines below, four spaces taken off, become this file
     $ command           run by bash; `ferry` is the build's own
     > text              stdout, this line exactly
@@ -109,6 +110,8 @@ def check(path, ferry, update):
     items, needs, files = parse(path)
     version = json.loads(subprocess.run([ferry, "--version", "--json"], capture_output=True, check=True).stdout)
     have = set(version["formats"]) | set(version["commands"])
+    if has_terminals():
+        have.add("terminal")
     missing = [need for need in needs if need not in have]
     if missing:
         print(f"skipped: {path} needs {' '.join(missing)}")
@@ -144,6 +147,15 @@ def check(path, ferry, update):
         with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write("\n".join(output) + "\n")
     return 1 if failures else 0
+
+
+def has_terminals():
+    try:
+        for fd in os.openpty():
+            os.close(fd)
+    except OSError:
+        return False
+    return True
 
 
 def main():
