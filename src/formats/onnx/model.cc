@@ -177,18 +177,9 @@ class Walker {
   }
 
   Status property(proto::Reader in) {
-    std::string_view key, value;
-    while (in.next()) {
-      if (in.tag() == bytes_tag(1)) {
-        key = in.text();
-      } else if (in.tag() == bytes_tag(2)) {
-        value = in.text();
-      } else {
-        in.skip();
-      }
-    }
-    FERRY_RETURN_IF_ERROR(in.status());
-    if (properties_.insert(std::string(key)).second) out_.metadata.append(std::string(key), std::string(value));
+    std::string key, value;
+    FERRY_RETURN_IF_ERROR(read_property(in, key, value));
+    if (properties_.insert(key).second) out_.metadata.append(std::move(key), std::move(value));
     return {};
   }
 
@@ -214,18 +205,24 @@ class Walker {
     return in.status();
   }
 
-  // FunctionProto
-  Status function(std::span<const std::byte> bytes, uint64_t base) {
-    std::string name;
-    proto::Reader first(bytes, base);
-    while (first.next()) {
-      if (first.tag() == bytes_tag(1)) {
-        name = first.text();
+  // FunctionProto and AttributeProto: the name is field 1, and may come behind what it names.
+  static Result<std::string_view> name_of(std::span<const std::byte> bytes, uint64_t base) {
+    std::string_view name;
+    proto::Reader in(bytes, base);
+    while (in.next()) {
+      if (in.tag() == bytes_tag(1)) {
+        name = in.text();
       } else {
-        first.skip();
+        in.skip();
       }
     }
-    FERRY_RETURN_IF_ERROR(first.status());
+    FERRY_RETURN_IF_ERROR(in.status());
+    return name;
+  }
+
+  // FunctionProto
+  Status function(std::span<const std::byte> bytes, uint64_t base) {
+    FERRY_ASSIGN_OR_RETURN(const std::string_view name, name_of(bytes, base));
     proto::Reader in(bytes, base);
     uint64_t at = 0;
     while (in.next()) {
@@ -275,16 +272,7 @@ class Walker {
   // AttributeProto
   Status attribute(std::span<const std::byte> bytes, uint64_t base, const std::string& prefix, std::string_view owner, bool constant,
                    uint64_t depth) {
-    std::string_view name;
-    proto::Reader first(bytes, base);
-    while (first.next()) {
-      if (first.tag() == bytes_tag(1)) {
-        name = first.text();
-      } else {
-        first.skip();
-      }
-    }
-    FERRY_RETURN_IF_ERROR(first.status());
+    FERRY_ASSIGN_OR_RETURN(const std::string_view name, name_of(bytes, base));
     proto::Reader in(bytes, base);
     uint64_t at = 0, index = 0;
     while (in.next()) {

@@ -24,19 +24,6 @@ constexpr Type kTypes[] = {
 #undef FERRY_ONNX_TYPE
 };
 
-Status decode_props(proto::Reader in, std::string& key, std::string& value) {
-  while (in.next()) {
-    if (in.tag() == bytes_tag(1)) {
-      key = in.text();
-    } else if (in.tag() == bytes_tag(2)) {
-      value = in.text();
-    } else {
-      in.skip();
-    }
-  }
-  return in.status();
-}
-
 Status read_number(std::string_view key, std::string_view text, uint64_t at, uint64_t& out) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
   if (error == std::errc() && end == text.data() + text.size()) return {};
@@ -120,6 +107,19 @@ Result<DenseTensor> strings_of(const TensorMessage& tensor) {
 
 }  // namespace
 
+Status read_property(proto::Reader in, std::string& key, std::string& value) {
+  while (in.next()) {
+    if (in.tag() == bytes_tag(1)) {
+      key = in.text();
+    } else if (in.tag() == bytes_tag(2)) {
+      value = in.text();
+    } else {
+      in.skip();
+    }
+  }
+  return in.status();
+}
+
 const Type* type_from_number(int32_t number) {
   const auto* found = std::ranges::find(kTypes, number, &Type::number);
   return found == std::end(kTypes) ? nullptr : found;
@@ -175,7 +175,7 @@ Result<TensorMessage> decode(std::span<const std::byte> message, uint64_t base, 
       case bytes_tag(kExternalData): {
         const uint64_t at = in.field_offset();
         std::string key, value;
-        FERRY_RETURN_IF_ERROR(decode_props(in.message(), key, value));
+        FERRY_RETURN_IF_ERROR(read_property(in.message(), key, value));
         if (key == "location") external.location = value;
         if (key == "offset") FERRY_RETURN_IF_ERROR(read_number(key, value, at, external.offset));
         if (key == "length") FERRY_RETURN_IF_ERROR(read_number(key, value, at, external.length.emplace()));
@@ -183,7 +183,7 @@ Result<TensorMessage> decode(std::span<const std::byte> message, uint64_t base, 
       }
       case bytes_tag(kMetadataProps): {
         std::string key, value;
-        FERRY_RETURN_IF_ERROR(decode_props(in.message(), key, value));
+        FERRY_RETURN_IF_ERROR(read_property(in.message(), key, value));
         if (out.metadata.size() >= kMostProps) return limit_exceeded(concat("a tensor has more than ", kMostProps, " metadata_props"));
         out.metadata.set(key, value);
         break;

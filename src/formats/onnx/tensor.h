@@ -13,6 +13,7 @@
 #include "ferry/status.h"
 #include "ferry/tensor.h"
 #include "ferry/tensor_map.h"
+#include "wire/protobuf.h"
 
 namespace ferry::onnx {
 
@@ -86,5 +87,8 @@ Result<DenseTensor> from_raw(const TensorMessage& tensor, const Buffer& raw);
 Result<DenseTensor> from_values(const TensorMessage& tensor);
 // What either makes, beyond the bytes it is made from.
 uint64_t made(const TensorMessage& tensor);
+
+// StringStringEntryProto: adds nothing where a field is missing.
+Status read_property(proto::Reader in, std::string& key, std::string& value);
 
 }  // namespace ferry::onnx
