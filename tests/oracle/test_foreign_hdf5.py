@@ -107,3 +107,33 @@ def test_keras_loads_what_we_write(tmp_path):
     for x, y, z in zip(a.get_weights(), b.get_weights(), c.get_weights()):
         np.testing.assert_array_equal(np.asarray(x, np.float32), np.asarray(y, np.float32))
         np.testing.assert_array_equal(np.asarray(x, np.float32), np.asarray(z, np.float32))
+
+
+@pytest.mark.parametrize("through", ["h5", "safetensors"])
+def test_keras_2_loads_what_we_write(tmp_path, monkeypatch, through):
+    tf_keras = pytest.importorskip("tf_keras")
+    # Long lists of names are divided over several attributes; these count as long.
+    monkeypatch.setattr(tf_keras.src.saving.legacy.hdf5_format, "HDF5_OBJECT_HEADER_LIMIT", 60)
+
+    def build():
+        layers = [tf_keras.layers.Dense(2, name="hidden"), tf_keras.layers.Dropout(0.5), tf_keras.layers.BatchNormalization(), tf_keras.layers.Dense(1)]
+        return tf_keras.Sequential([tf_keras.Input((3,)), *layers])
+
+    a, b = build(), build()
+    a.compile("adam", "mse")
+    a.fit(np.ones((4, 3)), np.ones(4), verbose=0)
+    a.save_weights(tmp_path / "weights.h5", save_format="h5")
+    a.save(tmp_path / "whole.h5", save_format="h5")
+    theirs = ferry.load(tmp_path / "weights.h5")
+    np.testing.assert_array_equal(theirs["hidden/hidden/kernel:0"].to_numpy(), a.layers[0].kernel.numpy())
+    for name in ("weights", "whole"):
+        ferry.save(tmp_path / f"{name}_between.{through}", ferry.load(tmp_path / f"{name}.h5"))
+        ferry.save(tmp_path / f"{name}_ours.h5", ferry.load(tmp_path / f"{name}_between.{through}"))
+    b.load_weights(tmp_path / "weights_ours.h5")
+    c = tf_keras.models.load_model(tmp_path / "whole_ours.h5")
+    for x, y, z in zip(a.get_weights(), b.get_weights(), c.get_weights(), strict=True):
+        np.testing.assert_array_equal(x, y)
+        np.testing.assert_array_equal(x, z)
+    assert len(c.optimizer.variables) == len(a.optimizer.variables)
+    for x, y in zip(a.optimizer.variables, c.optimizer.variables):
+        np.testing.assert_array_equal(x.numpy(), y.numpy())

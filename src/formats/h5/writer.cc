@@ -184,6 +184,13 @@ void Plan::numbers_attribute(size_t node, std::string name, std::span<const int6
   nodes_[node].attributes.push_back(std::move(out));
 }
 
+// Keras divides lists of names that are too long for one attribute: weight_names0, weight_names1, …
+std::string_view without_number(std::string_view name) { return name.substr(0, name.find_last_not_of("0123456789") + 1); }
+bool lists_names(std::string_view name) {
+  name = without_number(name);
+  return name == "layer_names" || name == "weight_names";
+}
+
 // Metadata is text. A few attributes that AnnData and Keras insist on are lists of texts or truth values, which we read as JSON.
 Status Plan::attribute(size_t node, std::string_view name, std::string_view value) {
   if (name.empty() || name.size() > 60'000 || name.find('\0') != std::string_view::npos) {
@@ -192,7 +199,7 @@ Status Plan::attribute(size_t node, std::string_view name, std::string_view valu
   for (const PlannedAttribute& there : nodes_[node].attributes) {
     if (there.name == name) return invalid_argument(concat("two attributes are named ", quoted(name)));
   }
-  if (name == "column-order" || name == "layer_names" || name == "weight_names") {
+  if (name == "column-order" || lists_names(name)) {
     json::Reader in(value);
     if (in.peek() == json::Token::array) {
       std::vector<std::string> texts;
@@ -271,7 +278,7 @@ Status Plan::add_metadata_of(std::string_view name, std::string_view key, std::s
 }
 
 bool describes_a_group(std::string_view attribute) {
-  return attribute == kEncodingType || attribute == kEncodingVersion || attribute == "column-order" || attribute == "weight_names";
+  return attribute == kEncodingType || attribute == kEncodingVersion || attribute == "column-order" || lists_names(attribute);
 }
 
 // "a/b/KEY" is the attribute KEY of the group or dataset a/b where there is one, else an attribute of the root with that whole name.
