@@ -6,117 +6,17 @@
 #include <charconv>
 #include <cstring>
 
+#include "wire/pickle_opcodes.h"
 #include "wire/pickle_text.h"
 #include "wire/utf8.h"
 
 namespace ferry::pickle {
 namespace {
 
-enum Op : uint8_t {
-  kMark = '(',
-  kStop = '.',
-  kPop = '0',
-  kPopMark = '1',
-  kDup = '2',
-  kFloat = 'F',
-  kInt = 'I',
-  kBinInt = 'J',
-  kBinInt1 = 'K',
-  kLong = 'L',
-  kBinInt2 = 'M',
-  kNone = 'N',
-  kPersId = 'P',
-  kBinPersId = 'Q',
-  kReduce = 'R',
-  kString = 'S',
-  kBinString = 'T',
-  kShortBinString = 'U',
-  kUnicode = 'V',
-  kBinUnicode = 'X',
-  kAppend = 'a',
-  kBuild = 'b',
-  kGlobal = 'c',
-  kDict = 'd',
-  kEmptyDict = '}',
-  kAppends = 'e',
-  kGet = 'g',
-  kBinGet = 'h',
-  kInst = 'i',
-  kLongBinGet = 'j',
-  kList = 'l',
-  kEmptyList = ']',
-  kObj = 'o',
-  kPut = 'p',
-  kBinPut = 'q',
-  kLongBinPut = 'r',
-  kSetItem = 's',
-  kTuple = 't',
-  kEmptyTuple = ')',
-  kSetItems = 'u',
-  kBinFloat = 'G',
-  kBinBytes = 'B',
-  kShortBinBytes = 'C',
-  kProto = 0x80,
-  kNewObj,
-  kExt1,
-  kExt2,
-  kExt4,
-  kTuple1,
-  kTuple2,
-  kTuple3,
-  kNewTrue,
-  kNewFalse,
-  kLong1,
-  kLong4,
-  kShortBinUnicode,
-  kBinUnicode8,
-  kBinBytes8,
-  kEmptySet,
-  kAddItems,
-  kFrozenSet,
-  kNewObjEx,
-  kStackGlobal,
-  kMemoize,
-  kFrame,
-  kByteArray8,
-  kNextBuffer,
-  kReadonlyBuffer,
-};
-
 constexpr size_t kLongestLine = 1 << 20;
 constexpr size_t kMostDigits = 4300;  // as CPython's own limit on decimal integers
 
 }  // namespace
-
-std::string_view kind_name(Kind kind) {
-  switch (kind) {
-    case Kind::none: return "None";
-    case Kind::boolean: return "a bool";
-    case Kind::integer: return "an integer";
-    case Kind::big_integer: return "a big integer";
-    case Kind::real: return "a float";
-    case Kind::text: return "a string";
-    case Kind::bytes: return "a byte string";
-    case Kind::list: return "a list";
-    case Kind::tuple: return "a tuple";
-    case Kind::set: return "a set";
-    case Kind::dict: return "a dict";
-    case Kind::global: return "a global";
-    case Kind::object: return "an object";
-    case Kind::persistent: return "a persistent object";
-  }
-  __builtin_unreachable();
-}
-
-std::optional<Id> Document::find(Id dict, std::string_view key) const {
-  const std::span<const Id> pairs = kind(dict) == Kind::object ? std::span<const Id>(object(dict).pairs)
-                                    : kind(dict) == Kind::dict ? items(dict)
-                                                               : std::span<const Id>();
-  for (size_t i = pairs.size(); i >= 2; i -= 2) {
-    if ((kind(pairs[i - 2]) == Kind::text || kind(pairs[i - 2]) == Kind::bytes) && text(pairs[i - 2]) == key) return pairs[i - 1];
-  }
-  return std::nullopt;
-}
 
 class Machine {
  public:

@@ -81,6 +81,7 @@ struct Description {
   // Tensors that go with it, under names of their own: scales and zero points of each channel.
   std::vector<std::pair<std::string_view, DescriptionPtr>> companions;
 };
+inline DescriptionPtr share(Description description) { return std::make_shared<const Description>(std::move(description)); }
 
 // What it will be once read, as far as the description tells. Ragged shapes need bytes: see Contents::inspect.
 DType dtype_of(const Description& description);
