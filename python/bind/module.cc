@@ -17,4 +17,5 @@ NB_MODULE(_core, m) {
   add_formats(m);
   add_arrow(m);
   add_wire(m);
+  add_dataset(m);
 }

@@ -21,6 +21,7 @@ from ._core import (
 from ._errors import DeadlineError, Error, FileError, InternalError, NotFoundError, UnavailableError
 from ._files import FormatInfo, Inspection, TensorInfo, dumps, formats, inspect, load, loads, save
 from ._map import TensorMap
+from ._dataset import Dataset, DatasetIterator, SparseDataset
 from ._nested import flatten, unflatten
 from ._version import __version__
 

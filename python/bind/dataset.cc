@@ -1,0 +1,316 @@
+// The compiled half of tensorferry.Dataset. Waiting, reading and decoding are done with the interpreter lock released; Python
+// functions and iterators among the stages take it where they are called.
+#include "ferry/dataset.h"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <map>
+#include <mutex>
+
+#include "bind.h"
+#include "options.h"
+#include "text.h"
+
+namespace ferry::py {
+namespace {
+
+// ---- Exceptions of Python functions go through the library as a Status that carries their number, and come out as they were.
+
+constexpr std::string_view kMark = "Python exception number ";
+
+class Exceptions {
+ public:
+  Status keep(nb::python_error error) {
+    std::lock_guard lock(mutex_);
+    const uint64_t number = next_++;
+    kept_.emplace(number, std::move(error));
+    return Status(StatusCode::cancelled, concat(kMark, number, "."));
+  }
+  std::optional<nb::python_error> find(const Status& status) {
+    const std::string_view message = status.message();
+    const size_t at = message.find(kMark);
+    if (status.code() != StatusCode::cancelled || at == std::string_view::npos) return std::nullopt;
+    const uint64_t number = std::strtoull(std::string(message.substr(at + kMark.size())).c_str(), nullptr, 10);
+    std::lock_guard lock(mutex_);
+    const auto found = kept_.find(number);
+    if (found == kept_.end()) return std::nullopt;
+    nb::python_error out = std::move(found->second);
+    kept_.erase(found);
+    return out;
+  }
+
+ private:
+  std::mutex mutex_;
+  uint64_t next_ = 0;
+  std::map<uint64_t, nb::python_error> kept_;
+};
+
+Exceptions& exceptions() {
+  static auto* all = new Exceptions;  // never destroyed: threads may end after the interpreter
+  return *all;
+}
+
+void raise_if(const Status& status) {
+  if (status.ok()) return;
+  if (auto error = exceptions().find(status)) throw std::move(*error);
+  throw StatusError(status);
+}
+template <class T>
+T open_result(Result<T> result) {
+  raise_if(result.status());
+  return std::move(result).value();
+}
+
+// Calls into Python from any thread; what it throws becomes a Status.
+template <class F>
+auto in_python(F&& call) -> decltype(call()) {
+  nb::gil_scoped_acquire lock;
+  try {
+    return call();
+  } catch (nb::python_error& error) {
+    return exceptions().keep(std::move(error));
+  } catch (const StatusError& error) {
+    return error.status();
+  } catch (const std::exception& error) {
+    return invalid_argument(error.what());
+  }
+}
+
+// ---- Values
+
+nb::object map_object(TensorMap map) {
+  static const auto make = [] { return python_function("tensorferry._dataset", "make_map"); };
+  nb::list entries;
+  for (auto& entry : map) entries.append(nb::make_tuple(name_object(entry.name), tensor_object(entry.tensor)));
+  return make()(entries);
+}
+
+// (name, tensor) pairs
+TensorMap map_of_pairs(nb::handle pairs) {
+  TensorMap out;
+  for (nb::handle pair : nb::iter(pairs)) check(out.add(name_text(pair[0]), to_tensor(pair[1])));
+  return out;
+}
+
+TensorMap map_from_python(nb::handle value) { return map_of_pairs(python_function("tensorferry._dataset", "map_pairs")(value)); }
+
+nb::tuple spec_object(const ElementSpec& spec) {
+  return nb::make_tuple(name_object(spec.name), word(kind_name(spec.kind)), dtype_object(spec.dtype), shape_tuple(spec.shape),
+                        spec.ragged_rank);
+}
+nb::list specs_object(std::span<const ElementSpec> specs) {
+  nb::list out;
+  for (const ElementSpec& spec : specs) out.append(spec_object(spec));
+  return out;
+}
+std::vector<ElementSpec> specs_from(nb::handle list) {
+  std::vector<ElementSpec> out;
+  for (nb::handle one : nb::iter(list)) {
+    ElementSpec spec;
+    spec.name = name_text(one[0]);
+    const std::string kind = nb::cast<std::string>(one[1]);
+    const auto found = kind_from_name(kind);
+    if (!found) throw StatusError(invalid_argument(concat("kind is ", quoted(kind), ", expected dense, coo, csr, csc or ragged")));
+    spec.kind = *found;
+    spec.dtype = to_dtype(one[2]);
+    for (nb::handle dim : nb::iter(one[3])) spec.shape.append(dim.is_none() ? -1 : nb::cast<int64_t>(dim));
+    spec.ragged_rank = nb::cast<size_t>(one[4]);
+    out.push_back(std::move(spec));
+  }
+  return out;
+}
+
+// A Python object that threads hold and drop.
+std::shared_ptr<nb::object> shared(nb::object object) {
+  return std::shared_ptr<nb::object>(new nb::object(std::move(object)), [](nb::object* held) {
+    if (!Py_IsInitialized()) return;
+    nb::gil_scoped_acquire lock;
+    delete held;
+  });
+}
+
+// ---- Sources and stages in Python
+
+class PythonRows : public RowProducer {
+ public:
+  explicit PythonRows(std::shared_ptr<nb::object> iterator) : iterator_(std::move(iterator)) {}
+  Result<bool> next(TensorMap& row) override {
+    return in_python([&]() -> Result<bool> {
+      nb::object item = nb::steal(PyIter_Next(iterator_->ptr()));
+      if (!item.is_valid()) {
+        if (PyErr_Occurred() != nullptr) throw nb::python_error();
+        return false;
+      }
+      row = map_of_pairs(item);
+      return true;
+    });
+  }
+
+ private:
+  std::shared_ptr<nb::object> iterator_;
+};
+
+auto producer_of(nb::object make) {
+  return [make = shared(std::move(make))](uint64_t pass) -> Result<std::unique_ptr<RowProducer>> {
+    return in_python([&]() -> Result<std::unique_ptr<RowProducer>> {
+      nb::object iterator = (*make)(pass);
+      return std::unique_ptr<RowProducer>(std::make_unique<PythonRows>(shared(std::move(iterator))));
+    });
+  };
+}
+
+Dataset::MapFunction map_function(nb::object function) {
+  return [function = shared(std::move(function))](TensorMap tensors) -> Result<TensorMap> {
+    return in_python([&]() -> Result<TensorMap> { return map_from_python((*function)(map_object(std::move(tensors)))); });
+  };
+}
+Dataset::FilterFunction filter_function(nb::object function) {
+  return [function = shared(std::move(function))](const TensorMap& tensors) -> Result<bool> {
+    return in_python([&]() -> Result<bool> {
+      const int truth = PyObject_IsTrue(nb::object((*function)(map_object(tensors))).ptr());
+      if (truth < 0) throw nb::python_error();
+      return truth != 0;
+    });
+  };
+}
+
+Dataset checked(Dataset dataset) {
+  check(dataset.status());
+  return dataset;
+}
+
+BatchOptions batch_options(bool drop_remainder, const std::string& sparse, bool pad, double padding,
+                           std::vector<std::pair<std::string, int64_t>> widths) {
+  BatchOptions out;
+  out.drop_remainder = drop_remainder;
+  out.sparse = to_layout_name(sparse);
+  out.pad = pad;
+  out.padding = padding;
+  out.widths = std::move(widths);
+  return out;
+}
+
+OnError on_error_from(const std::string& word) {
+  if (word == "stop") return OnError::stop;
+  if (word == "skip") return OnError::skip;
+  throw StatusError(invalid_argument(concat("on_error is ", quoted(word), ", expected 'stop' or 'skip'")));
+}
+
+// ---- The iterator
+
+class PythonIterator {
+ public:
+  PythonIterator(const Dataset& dataset, int threads, uint64_t epoch, const std::string& on_error, const std::string& state,
+                 nb::object log) {
+    IterateOptions options;
+    options.threads = threads;
+    options.epoch = epoch;
+    options.on_error = on_error_from(on_error);
+    options.state = state;
+    if (!log.is_none()) {
+      options.log = [log = shared(std::move(log))](std::string_view line) {
+        nb::gil_scoped_acquire lock;
+        try {
+          (*log)(name_object(line));
+        } catch (nb::python_error& error) {
+          error.discard_as_unraisable("the log of a dataset");
+        }
+      };
+    }
+    iterator_ = open_result(unlocked([&] { return dataset.iterate(options); }));
+  }
+  ~PythonIterator() { close(); }
+  // Its threads may be waiting for the lock, in a Python function.
+  void close() {
+    std::unique_ptr<DatasetIterator> gone = std::move(iterator_);
+    if (gone == nullptr) return;
+    nb::gil_scoped_release release;
+    gone.reset();
+  }
+  // None at the end.
+  nb::object next() {
+    if (busy_) throw StatusError(invalid_argument("two threads take from one iterator at once; give each its own, with shard()"));
+    if (iterator_ == nullptr) throw StatusError(invalid_argument("the iterator is closed"));
+    if (error_) PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error_->ptr())), error_->ptr());
+    if (error_) throw nb::python_error();
+    busy_ = true;
+    auto more = unlocked([&] { return iterator_->next(map_); });
+    busy_ = false;
+    if (auto error = exceptions().find(more.status())) {
+      error_ = nb::borrow(error->value());
+      throw std::move(*error);
+    }
+    if (!unwrap(std::move(more))) return nb::none();
+    nb::list entries;
+    for (auto& entry : map_) entries.append(nb::make_tuple(name_object(entry.name), tensor_object(entry.tensor)));
+    return entries;
+  }
+  std::string state() const {
+    if (iterator_ == nullptr) throw StatusError(invalid_argument("the iterator is closed"));
+    return unwrap(iterator_->state());
+  }
+  uint64_t skipped() const { return iterator_ == nullptr ? 0 : iterator_->skipped(); }
+  nb::list spec() const {
+    if (iterator_ == nullptr) throw StatusError(invalid_argument("the iterator is closed"));
+    return specs_object(iterator_->element_spec());
+  }
+
+ private:
+  std::unique_ptr<DatasetIterator> iterator_;
+  TensorMap map_;
+  bool busy_ = false;  // guarded by the interpreter lock
+  std::optional<nb::object> error_;
+};
+
+}  // namespace
+
+void add_dataset(nb::module_& m) {
+  nb::class_<Dataset>(m, "_Dataset")
+      .def(
+          "shuffle",
+          [](const Dataset& d, uint64_t buffer, std::optional<uint64_t> seed, bool reshuffle) {
+            return checked(d.shuffle(buffer, seed, reshuffle));
+          },
+          nb::arg("buffer"), nb::arg("seed").none(), nb::arg("reshuffle"))
+      .def("interleave", [](const Dataset& d, uint64_t cycle, uint64_t block) { return checked(d.interleave(cycle, block)); })
+      .def("batch",
+           [](const Dataset& d, int64_t size, bool drop_remainder, const std::string& sparse, bool pad, double padding,
+              std::vector<std::pair<std::string, int64_t>> widths) {
+             return checked(d.batch(size, batch_options(drop_remainder, sparse, pad, padding, std::move(widths))));
+           })
+      .def("map", [](const Dataset& d, nb::object function,
+                     std::string name) { return checked(d.map(map_function(std::move(function)), std::move(name))); })
+      .def("filter", [](const Dataset& d, nb::object function,
+                        std::string name) { return checked(d.filter(filter_function(std::move(function)), std::move(name))); })
+      .def(
+          "repeat", [](const Dataset& d, std::optional<uint64_t> count) { return checked(d.repeat(count)); }, nb::arg("count").none())
+      .def("shard", [](const Dataset& d, uint64_t index, uint64_t count) { return checked(d.shard(index, count)); })
+      .def("skip", [](const Dataset& d, uint64_t count) { return checked(d.skip(count)); })
+      .def("take", [](const Dataset& d, uint64_t count) { return checked(d.take(count)); })
+      .def("prefetch", [](const Dataset& d, uint64_t count) { return checked(d.prefetch(count)); })
+      .def("element_spec", [](const Dataset& d) { return specs_object(open_result(unlocked([&] { return d.element_spec(); }))); })
+      .def_prop_ro("is_batched", [](const Dataset& d) { return d.is_batched(); })
+      .def("size", [](const Dataset& d) { return d.size(); })
+      .def("describe", [](const Dataset& d) { return name_object(d.describe()); });
+  nb::class_<PythonIterator>(m, "_DatasetIterator")
+      .def(nb::init<const Dataset&, int, uint64_t, const std::string&, const std::string&, nb::object>(), nb::arg("dataset"),
+           nb::arg("threads"), nb::arg("epoch"), nb::arg("on_error"), nb::arg("state"), nb::arg("log").none())
+      .def("next", &PythonIterator::next)
+      .def("state", &PythonIterator::state)
+      .def("close", &PythonIterator::close)
+      .def("skipped", &PythonIterator::skipped)
+      .def("element_spec", &PythonIterator::spec);
+
+  m.def("_dataset_tensors", [](nb::handle pairs) { return checked(Dataset::tensors(map_of_pairs(pairs))); });
+  m.def("_dataset_rows", [](nb::object make, nb::handle spec, std::string name) {
+    return checked(Dataset::rows(producer_of(std::move(make)), specs_from(spec), std::move(name)));
+  });
+  m.def("_dataset_tables", [](nb::object make, nb::handle spec, std::string name) {
+    return checked(Dataset::tables(producer_of(std::move(make)), specs_from(spec), std::move(name)));
+  });
+}
+
+}  // namespace ferry::py
