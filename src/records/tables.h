@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ferry/features.h"
 #include "ferry/parts.h"
 #include "ferry/status.h"
 #include "ferry/tensor.h"
@@ -27,22 +28,10 @@ enum class Rows : uint8_t {
   many,  // axis 0 counts the records: [rows], [rows, n], or ragged where rows differ
 };
 
-// What one feature is to become, instead of what its rows look like. Reading with a schema reads only what it names.
-struct FeatureSpec {
-  enum class Kind : uint8_t { dense, ragged, sparse };
-  std::string name;
-  Kind kind = Kind::dense;
-  DType dtype = DType::float32;  // any that the list's values fit
-  Shape shape;                   // dense: of a row; sparse: of a row, from NAME/indices and NAME/values
-};
-// "label:int64, ids:int64[*], image:float32[28,28], words:string{10000}": scalar, ragged, dense, sparse. A name with a comma or
-// a colon in it stands in double quotes.
-Result<std::vector<FeatureSpec>> schema_from_text(std::string_view text);
-
 struct TableOptions {
   Rows rows = Rows::many;
-  bool marks = true;  // read and write them
-  std::vector<FeatureSpec> schema;
+  bool marks = true;                // read and write them
+  std::vector<FeatureSpec> schema;  // what features are to become, instead of what their rows look like; nothing else is read
   PartsOptions parts;
   Validation validation = Validation::bounds;
 };

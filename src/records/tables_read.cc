@@ -439,20 +439,23 @@ Status Reader::apply_schema() {
     return out;
   };
   for (const FeatureSpec& spec : options_.schema) {
+    if (spec.kind == FeatureSpec::Kind::fixed_len_sequence || spec.kind == FeatureSpec::Kind::var_len || !spec.partitions.empty() ||
+        spec.default_value) {
+      return unsupported(concat("feature ", quoted(spec.name), ": a table takes no ", kind_name(spec.kind), " of this form; ask for [*]"));
+    }
     if (spec.kind == FeatureSpec::Kind::sparse) {
       Group group;
       group.name = spec.name;
       group.dims = spec.shape;
       const size_t axes = spec.shape.rank();
-      const std::string prefix = spec.name.empty() ? "" : concat(spec.name, "/");
-      const bool one = axes == 1 || names_.contains(concat(prefix, "indices"));
+      const std::string together = spec.name.empty() ? std::string("indices") : concat(spec.name, "/indices");  // all axes side by side
+      const bool one = axes == 1 || spec.index_keys.size() == 1 || names_.contains(together);
       for (size_t axis = 0; axis < (one ? 1 : axes); ++axis) {
-        FERRY_ASSIGN_OR_RETURN(Field indices,
-                               take(spec, one ? concat(prefix, "indices") : concat(prefix, "indices_", axis), DType::int64, false));
+        FERRY_ASSIGN_OR_RETURN(Field indices, take(spec, one && axes > 1 ? together : spec.index_keys[axis], DType::int64, false));
         group.indices.push_back(wanted.size());
         wanted.push_back(std::move(indices));
       }
-      FERRY_ASSIGN_OR_RETURN(Field values, take(spec, concat(prefix, "values"), spec.dtype, false));
+      FERRY_ASSIGN_OR_RETURN(Field values, take(spec, spec.value_key, spec.dtype, false));
       group.values = wanted.size();
       wanted.push_back(std::move(values));
       const auto factor = static_cast<int64_t>(one ? axes : 1);

@@ -44,7 +44,7 @@ Result<records::TableOptions> table_options(const FormatOptions& format) {
   records::TableOptions out;
   FERRY_ASSIGN_OR_RETURN(out.marks, format.get_bool("marks", true));
   if (const std::string_view schema = format.get("schema"); !schema.empty()) {
-    FERRY_ASSIGN_OR_RETURN(out.schema, records::schema_from_text(schema));
+    FERRY_ASSIGN_OR_RETURN(out.schema, schema_from_text(schema));
   }
   return out;
 }

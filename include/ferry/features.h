@@ -1,0 +1,126 @@
+// What tf.train.Examples are to become, and the parser that makes it of them: one pass from the wire to columns.
+//
+//   auto features = schema_from_text("label:int64, ids:int64{*}, x:float32[28,28]=0");
+//   auto parser = ExampleParser::make(*std::move(features));
+//   TensorMap batch;                                  // keep it: the next call writes into its blocks
+//   Status status = parser->parse(records, batch);    // a tensor for each feature, in their order
+//
+// The meaning is that of tf.io.parse_example and its kin, to the letter: docs/examples.md says where TensorFlow's letter hands
+// out what is no tensor, and an error stands here instead.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ferry/limits.h"
+#include "ferry/status.h"
+#include "ferry/tensor.h"
+#include "ferry/tensor_map.h"
+
+namespace ferry {
+
+class ThreadPool;
+
+// How the values of a ragged feature are cut into rows, by another feature of the same record.
+struct RaggedPartition {
+  enum class Kind : uint8_t { row_splits, row_lengths, row_starts, row_limits, value_rowids, uniform_row_length };
+  Kind kind = Kind::row_splits;
+  std::string key;     // int64 values; none for uniform_row_length
+  int64_t length = 0;  // of uniform_row_length
+  friend bool operator==(const RaggedPartition&, const RaggedPartition&) = default;
+};
+
+// One feature of the result, as tf.io's classes of these names say it. A value; check() holds it against the rules.
+struct FeatureSpec {
+  enum class Kind : uint8_t {
+    fixed_len,           // dense [batch, shape…]
+    fixed_len_sequence,  // dense [batch, most steps, shape…], padded with the default; of a SequenceExample's list: a step each
+    var_len,             // COO [batch, most values]
+    sparse,              // COO [batch, shape…], coordinates from index_keys and values from value_key
+    ragged,              // ragged [batch, …]; of a single Example without partitions: dense [values]
+  };
+  std::string name;  // of the feature, and of the tensor
+  Kind kind = Kind::fixed_len;
+  DType dtype = DType::float32;
+  Shape shape;  // fixed_len, sparse: of a row; fixed_len_sequence: of a step
+  // fixed_len: as many values as the shape has, for records without the feature; without it they are errors.
+  // fixed_len_sequence: one value, the padding; without it 0 or "".
+  std::optional<DenseTensor> default_value;
+  bool allow_missing = false;               // fixed_len_sequence
+  std::vector<std::string> index_keys;      // sparse: one an axis; or one for all axes, coordinates side by side
+  std::string value_key;                    // sparse, ragged: empty is the name
+  bool already_sorted = false;              // sparse: the entries stay in the order of the record
+  std::vector<RaggedPartition> partitions;  // ragged: outermost first
+  DType row_splits_dtype = DType::int64;    // ragged: int32 or int64
+
+  static FeatureSpec fixed_len(std::string name, DType dtype, Shape shape = {}, std::optional<DenseTensor> default_value = {});
+  static FeatureSpec fixed_len_sequence(std::string name, DType dtype, Shape shape = {}, std::optional<DenseTensor> padding = {});
+  static FeatureSpec var_len(std::string name, DType dtype);
+  static FeatureSpec sparse(std::string name, DType dtype, Shape shape, std::vector<std::string> index_keys, std::string value_key);
+  static FeatureSpec ragged(std::string name, DType dtype, std::vector<RaggedPartition> partitions = {});
+
+  const std::string& values_from() const { return value_key.empty() ? name : value_key; }
+};
+
+std::string_view kind_name(FeatureSpec::Kind kind);  // "FixedLenFeature", as tf.io spells it
+std::optional<FeatureSpec::Kind> feature_kind_from_name(std::string_view name);
+
+// NAME:DTYPE and what it becomes: [] [28,28] dense, [*] [*,3] ragged, [pad] [pad,3] dense and padded, {*} sparse as long as it
+// comes, {1000} {3,4} sparse from NAME/indices (several axes: NAME/indices_0, _1 …) and NAME/values. "= 0" and "= \"none\"" give
+// defaults. A name with a comma or a colon in it stands in double quotes.
+Result<std::vector<FeatureSpec>> schema_from_text(std::string_view text);
+// The text that reads back as these; unsupported where the text has no word for one (keys of other names).
+Result<std::string> schema_text(std::span<const FeatureSpec> features);
+
+// What comes out for a feature before any record is seen; -1 where only records can tell.
+struct FeatureOutput {
+  TensorKind kind = TensorKind::dense;
+  DType dtype = DType::float32;
+  Shape shape;
+  size_t ragged_rank = 0;
+  DType row_splits_dtype = DType::int64;
+};
+FeatureOutput output_of(const FeatureSpec& feature, bool batch);
+
+struct ParseOptions {
+  ThreadPool* threads = nullptr;            // splits a batch; the result is the same
+  std::span<const std::string_view> names;  // of the records, for error messages: none or one each
+  int64_t* failed = nullptr;                // set to the record that an error is about; -1 where it is about none
+};
+
+using RecordBytes = std::span<const std::byte>;
+
+// tf.io.parse_example and parse_single_example. Thread-safe; errors of records are invalid_argument and name record and feature.
+class ExampleParser {
+ public:
+  // invalid_argument where the features contradict one another. Compiles the table of keys.
+  static Result<ExampleParser> make(std::vector<FeatureSpec> features, const Limits& limits = {});
+  ExampleParser(ExampleParser&&) noexcept;
+  ExampleParser& operator=(ExampleParser&&) noexcept;
+  ~ExampleParser();
+
+  const std::vector<FeatureSpec>& features() const;
+
+  // `out` becomes the features in order. What it held is let go, and blocks that nobody else holds are written again: a caller
+  // that hands in the batch before it causes no allocation once sizes have settled. After an error it holds no tensors.
+  Status parse(std::span<const RecordBytes> records, TensorMap& out, const ParseOptions& options = {}) const;
+  Status parse(const StringsView& records, TensorMap& out, const ParseOptions& options = {}) const;
+  // One record, without the axis of the batch.
+  Status parse_single(RecordBytes record, TensorMap& out, const ParseOptions& options = {}) const;
+
+  Result<TensorMap> parse(std::span<const RecordBytes> records, const ParseOptions& options = {}) const;
+  Result<TensorMap> parse_single(RecordBytes record, const ParseOptions& options = {}) const;
+
+ private:
+  struct Impl;
+  explicit ExampleParser(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ferry

@@ -1,0 +1,69 @@
+#include "records/example_wire.h"
+
+namespace ferry::records {
+namespace {
+
+// One bit for each of 64 bytes: whether a varint ends there.
+inline uint64_t ends_of(const uint8_t* at) {
+#if defined(__SSE2__)
+  const auto part = [at](int i) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + 16 * i));
+    return static_cast<uint64_t>(static_cast<uint32_t>(_mm_movemask_epi8(bytes)));
+  };
+  return ~(part(0) | part(1) << 16 | part(2) << 32 | part(3) << 48);
+#else
+  uint64_t out = 0;
+  for (int i = 0; i < 8; ++i) out |= (((~load64(at + 8 * i) & 0x8080808080808080u) >> 7) * 0x0102040810204080u >> 56) << (8 * i);
+  return out;
+#endif
+}
+
+inline const uint8_t* decode_one(const uint8_t* at, const uint8_t* end, int64_t& out) {
+  uint64_t value = 0;
+  for (int shift = 0; shift < 70 && at < end; shift += 7) {
+    const uint8_t byte = *at++;
+    if (shift < 64) value |= static_cast<uint64_t>(byte & 0x7f) << shift;
+    if (byte < 0x80) {
+      out = static_cast<int64_t>(value);
+      return at;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+// 64 bytes at a time: where varints end is found for all of them at once, so that the values do not wait for one another.
+int64_t* decode_varints(const uint8_t* at, const uint8_t* end, const uint8_t* readable, int64_t* out) {
+  while (end - at >= 64 && readable - at >= 72) {
+    uint64_t ends = ends_of(at);
+    if (ends == ~uint64_t{0}) {
+      for (int i = 0; i < 64; ++i) out[i] = at[i];
+      out += 64;
+      at += 64;
+      continue;
+    }
+    if (ends == 0) return nullptr;  // 64 bytes without an end
+    const uint8_t* const block = at;
+    while (ends != 0) {
+      const uint8_t* const after = block + std::countr_zero(ends) + 1;
+      ends &= ends - 1;
+      const auto size = static_cast<unsigned>(after - at);
+      if (size <= 8) [[likely]] {
+        *out++ = static_cast<int64_t>(join_groups(load64(at) << (64 - 8 * size) >> (64 - 8 * size) & 0x7f7f7f7f7f7f7f7fu));
+      } else {
+        if (decode_one(at, after, *out) == nullptr) return nullptr;
+        ++out;
+      }
+      at = after;
+    }
+  }
+  while (at < end) {
+    at = decode_one(at, end, *out);
+    if (at == nullptr) return nullptr;
+    ++out;
+  }
+  return out;
+}
+
+}  // namespace ferry::records
