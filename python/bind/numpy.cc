@@ -287,6 +287,10 @@ std::optional<std::span<PyObject*>> object_elements(nb::handle value, Shape& sha
 }
 
 DenseTensor dense_from(nb::handle value, std::optional<DType> dtype, bool copy) {
+  if (nb::isinstance<DenseTensor>(value)) {  // as it is: an array would forget that its elements are quantized
+    const auto& tensor = nb::cast<const DenseTensor&>(value);
+    if (!dtype || *dtype == tensor.dtype()) return tensor;
+  }
   need_numpy();
   nb::object held;
   if (PyArray_Check(value.ptr())) {

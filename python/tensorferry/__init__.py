@@ -12,7 +12,10 @@ from __future__ import annotations
 
 from . import _core
 from ._arithmetic import add, allclose, matmul
+from ._adapt_torch import collate_sparse
+from ._adapters import Adapters
 from ._arrow import from_arrow
+from ._batches import Batches
 from ._convert import as_tensor
 from ._core import (
     DenseTensor, DType, RaggedTensor, SparseTensor, as_dtype, concat, deserialize_many_sparse, deserialize_sparse, from_dlpack,
@@ -23,6 +26,7 @@ from ._files import FormatInfo, Inspection, TensorInfo, dumps, formats, inspect,
 from ._map import TensorMap
 from ._dataset import Dataset, DatasetIterator, SparseDataset
 from ._nested import flatten, unflatten
+from ._spec import ElementSpec
 from ._version import __version__
 
 from_pairs = SparseTensor.from_pairs
@@ -33,9 +37,9 @@ from_torch = as_tensor
 from_jax = as_tensor
 
 __all__ = [
-    "DType", "DeadlineError", "DenseTensor", "Error", "FileError", "FormatInfo", "Inspection", "InternalError", "NotFoundError",
+    "Adapters", "Batches", "DType", "DeadlineError", "DenseTensor", "ElementSpec", "Error", "FileError", "FormatInfo", "Inspection", "InternalError", "NotFoundError",
     "RaggedTensor", "SparseTensor", "TensorInfo", "TensorMap", "UnavailableError", "__version__", "add", "allclose", "as_dtype",
-    "as_tensor", "concat", "deserialize_many_sparse", "deserialize_sparse", "dumps", "flatten", "formats", "from_arrow", "from_dense",
+    "as_tensor", "collate_sparse", "concat", "deserialize_many_sparse", "deserialize_sparse", "dumps", "flatten", "formats", "from_arrow", "from_dense",
     "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf", "from_torch", "get_threads", "inspect", "load", "loads", "matmul",
     "parse_tensor", "save", "serialize_many_sparse", "serialize_sparse", "serialize_tensor", "set_threads", "unflatten",
 ]  # fmt: skip

@@ -205,3 +205,9 @@ def test_bfloat16_without_ml_dtypes_says_what_to_do(monkeypatch):
 def test_repr_names_kind_dtype_shape_and_values():
     assert repr(DenseTensor(np.array([[1.5, 2.0]], np.float32))) == "DenseTensor(float32, shape=(1, 2))\n[[1.5, 2. ]]"
     assert len(repr(DenseTensor(np.zeros((1000, 1000))))) < 1000
+
+
+def test_composites_keep_quantized_values():
+    x = DenseTensor(np.array([1, -2], np.int8), "qint8")
+    assert ferry.RaggedTensor(x, [0, 2]).dtype == ferry.SparseTensor(np.array([[0], [1]]), x, (2,)).dtype == "qint8"
+    assert ferry.RaggedTensor(x, [0, 2], dtype="int8").dtype == "int8"
