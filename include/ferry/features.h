@@ -26,6 +26,7 @@
 namespace ferry {
 
 class ThreadPool;
+using RecordBytes = std::span<const std::byte>;
 
 // How the values of a ragged feature are cut into rows, by another feature of the same record.
 struct RaggedPartition {
@@ -78,6 +79,47 @@ Result<std::vector<FeatureSpec>> schema_from_text(std::string_view text);
 // The text that reads back as these; unsupported where the text has no word for one (keys of other names).
 Result<std::string> schema_text(std::span<const FeatureSpec> features);
 
+// What the records of a file hold, by their own bytes.
+enum class RecordContent : uint8_t {
+  example,              // tf.train.Example
+  sequence_example,     // tf.train.SequenceExample: it would parse as an Example too, and lose its lists
+  examples_in_context,  // tensorflow.serving.ExampleListWithContext
+  other,
+};
+std::string_view content_name(RecordContent content);  // "Example", "SequenceExample", …
+
+struct InferredFeature {
+  FeatureSpec spec;      // fixed_len where every record has as many values, else ragged; sparse for parts of one sparse tensor
+  bool is_list = false;  // a feature list of SequenceExamples: fixed_len_sequence where every step has as many values
+  int64_t records = 0;   // that have it
+  int64_t min_values = 0, max_values = 0, values = 0;  // of a record, or of a step; of all
+  int64_t max_steps = 0;                               // of a list
+  std::string conflict;                                // why no one spec reads all records; empty where one does
+};
+struct InferredFeatures {
+  RecordContent content = RecordContent::other;
+  int64_t records = 0;
+  std::vector<InferredFeature> features;  // in the order in which they were first seen; the context first
+  std::vector<InferredFeature> examples;  // of examples_in_context: those of the examples
+  std::vector<FeatureSpec> specs(bool lists = false) const;
+};
+
+// Looks at records one by one; memory is that of the features. Not thread-safe.
+class FeatureInference {
+ public:
+  explicit FeatureInference(const Limits& limits = {});
+  FeatureInference(FeatureInference&&) noexcept;
+  ~FeatureInference();
+  // data_loss where the record is none of RecordContent's messages, or another one than those before.
+  Status add(RecordBytes record);
+  InferredFeatures finish() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+Result<InferredFeatures> infer_features(std::span<const RecordBytes> records, const Limits& limits = {});
+
 // What comes out for a feature before any record is seen; -1 where only records can tell.
 struct FeatureOutput {
   TensorKind kind = TensorKind::dense;
@@ -93,8 +135,6 @@ struct ParseOptions {
   std::span<const std::string_view> names;  // of the records, for error messages: none or one each
   int64_t* failed = nullptr;                // set to the record that an error is about; -1 where it is about none
 };
-
-using RecordBytes = std::span<const std::byte>;
 
 // tf.io.parse_example and parse_single_example. Thread-safe; errors of records are invalid_argument and name record and feature.
 class ExampleParser {

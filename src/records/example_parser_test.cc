@@ -4,46 +4,14 @@
 
 #include "ferry/features.h"
 #include "ferry/thread_pool.h"
-#include "wire/protobuf.h"
+#include "records/example_language_test.h"
 
 namespace ferry {
 namespace {
 
 using Kind = FeatureSpec::Kind;
 
-// A small language for records.
-std::string field(uint32_t number, std::string_view value) {
-  std::string out;
-  proto::append_bytes_field(out, number, value);
-  return out;
-}
-std::string ints(std::initializer_list<int64_t> values) {
-  std::string packed;
-  for (int64_t v : values) proto::append_varint(packed, static_cast<uint64_t>(v));
-  return field(3, values.size() == 0 ? "" : field(1, packed));
-}
-std::string floats(std::initializer_list<float> values) {
-  std::string packed;
-  for (float v : values) packed.append(reinterpret_cast<const char*>(&v), 4);
-  return field(2, values.size() == 0 ? "" : field(1, packed));
-}
-std::string strings(std::initializer_list<std::string_view> values) {
-  std::string list;
-  for (std::string_view v : values) list += field(1, v);
-  return field(1, list);
-}
-std::string entry(std::string_view key, std::string_view feature) { return field(1, field(1, key) + field(2, feature)); }
-std::string example(std::initializer_list<std::pair<std::string_view, std::string>> features) {
-  std::string map;
-  for (const auto& [key, feature] : features) map += entry(key, feature);
-  return field(1, map);
-}
-
-std::vector<RecordBytes> bytes_of(const std::vector<std::string>& records) {
-  std::vector<RecordBytes> out;
-  for (const std::string& record : records) out.push_back(std::as_bytes(std::span(record)));
-  return out;
-}
+using namespace example_language;
 
 ExampleParser parser_of(std::string_view schema) {
   auto features = schema_from_text(schema);
