@@ -76,4 +76,19 @@ uint32_t crc32c(std::span<const std::byte> bytes, uint32_t crc) {
   return detail::crc32c_portable(bytes, crc);
 }
 
+#if defined(__x86_64__)
+// One instruction instead of a call into vector code that is made for long blocks.
+__attribute__((target("sse4.2"))) static uint32_t word_by_instruction(uint64_t word) {
+  return ~static_cast<uint32_t>(__builtin_ia32_crc32di(0xffffffffu, word));
+}
+#endif
+
+uint32_t crc32c_word(uint64_t word) {
+#if defined(__x86_64__)
+  static const bool fast = __builtin_cpu_supports("sse4.2");
+  if (fast) return word_by_instruction(word);
+#endif
+  return detail::crc32c_portable(std::as_bytes(std::span(&word, 1)), 0);
+}
+
 }  // namespace ferry

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "ferry/io.h"
+#include "io/expansion.h"
+#include "io/file_stream.h"
 #include "io/zlib.h"
 
 namespace ferry {
@@ -15,31 +17,14 @@ namespace {
 
 constexpr size_t kChunk = size_t{256} << 10;
 
-// Counts what goes in and out of a decompressor and calls a bomb a bomb.
-class Expansion {
- public:
-  explicit Expansion(const Limits& limits) : limits_(limits) {}
-  Status check(uint64_t in, uint64_t out) const {
-    if (out > limits_.max_expanded_bytes) {
-      return limit_exceeded(concat("expands to more than ", limits_.max_expanded_bytes, " bytes (max_expanded_bytes)"));
-    }
-    if (out > limits_.free_expanded_bytes && out / limits_.max_expansion_ratio > in) {
-      return limit_exceeded(concat(in, " compressed bytes expand to ", out, " and more, beyond the ratio of ", limits_.max_expansion_ratio,
-                                   " (max_expansion_ratio)"));
-    }
-    return {};
-  }
-
- private:
-  Limits limits_;
-};
-
 // gzip, or with `zlib` the same deflate data in zlib's wrapper.
 class GzipStream : public ByteStream {
  public:
   GzipStream(std::unique_ptr<ByteStream> inner, bool zlib) : inner_(std::move(inner)), zlib_(zlib), input_(kChunk) { start(); }
+  // What came out before the damage is handed on first.
   Result<size_t> read(std::span<std::byte> out) override {
     if (out.empty()) return size_t{0};
+    if (!failure_.ok()) return failure_;
     state_.next_out = reinterpret_cast<uint8_t*>(out.data());
     state_.avail_out = static_cast<uint32_t>(std::min<size_t>(out.size(), size_t{1} << 30));
     const uint32_t room = state_.avail_out;
@@ -66,7 +51,9 @@ class GzipStream : public ByteStream {
         return data_loss_at(consumed_, concat("the ", name(), " stream ends in the middle of a member"));
       }
       if (const int code = isal_inflate(&state_); code != ISAL_DECOMP_OK) {
-        return data_loss_at(consumed_ - state_.avail_in, concat("not a valid ", name(), " stream (", reason(code), ")"));
+        failure_ = data_loss_at(consumed_ - state_.avail_in, concat("not a valid ", name(), " stream (", reason(code), ")"));
+        if (state_.avail_out == room) return failure_;
+        break;
       }
     }
     return static_cast<size_t>(room - state_.avail_out);
@@ -105,9 +92,12 @@ class GzipStream : public ByteStream {
   inflate_state state_;
   bool ended_ = false;
   uint64_t consumed_ = 0;
+  Status failure_;
 };
 
 class ZstdStream : public ByteStream {
+  static constexpr size_t kFrameHeader = 18;  // the longest
+
  public:
   explicit ZstdStream(std::unique_ptr<ByteStream> inner) : inner_(std::move(inner)), input_(kChunk), context_(ZSTD_createDCtx()) {}
   ~ZstdStream() override { ZSTD_freeDCtx(context_); }
@@ -124,11 +114,15 @@ class ZstdStream : public ByteStream {
         from_ = {input_.data(), got, 0};
         consumed_ += got;
       }
-      const size_t code = ZSTD_decompressStream(context_, &to, &from_);
+      // A block a call: an error would take with it what the blocks before gave.
+      ZSTD_inBuffer block{from_.src, std::min(from_.size, from_.pos + wanted_), from_.pos};
+      const size_t code = ZSTD_decompressStream(context_, &to, &block);
+      from_.pos = block.pos;
       if (ZSTD_isError(code)) {
         return data_loss_at(consumed_ - (from_.size - from_.pos), concat("not a valid zstd stream (", ZSTD_getErrorName(code), ")"));
       }
       open_ = code != 0;
+      wanted_ = open_ ? code : kFrameHeader;
     }
     return to.pos;
   }
@@ -138,11 +132,12 @@ class ZstdStream : public ByteStream {
   std::vector<std::byte> input_;
   ZSTD_DCtx* context_;
   ZSTD_inBuffer from_{nullptr, 0, 0};
-  bool open_ = false;  // inside a frame
+  bool open_ = false;             // inside a frame
+  size_t wanted_ = kFrameHeader;  // bytes to the end of its next block
   uint64_t consumed_ = 0;
 };
 
-class GzipSink : public ByteSink {
+class GzipSink : public FlushingSink {
  public:
   GzipSink(std::unique_ptr<ByteSink> inner, int level, bool zlib) : inner_(std::move(inner)), output_(kChunk) {
     // 15: largest window; 16 more: gzip's wrapper, no name and no time in it, so the same input gives the same bytes.
@@ -158,6 +153,10 @@ class GzipSink : public ByteSink {
       bytes = bytes.subspan(piece.size());
     }
     return {};
+  }
+  Status flush() override {
+    FERRY_RETURN_IF_ERROR(deflate_piece({}, Z_SYNC_FLUSH));
+    return ferry::flush(*inner_);
   }
   Status close() override {
     FERRY_RETURN_IF_ERROR(deflate_piece({}, Z_FINISH));
@@ -183,7 +182,7 @@ class GzipSink : public ByteSink {
   bool ready_;
 };
 
-class ZstdSink : public ByteSink {
+class ZstdSink : public FlushingSink {
  public:
   ZstdSink(std::unique_ptr<ByteSink> inner, int level) : inner_(std::move(inner)), output_(kChunk), context_(ZSTD_createCCtx()) {
     ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, level == 0 ? 3 : level);
@@ -191,6 +190,10 @@ class ZstdSink : public ByteSink {
   }
   ~ZstdSink() override { ZSTD_freeCCtx(context_); }
   Status write(std::span<const std::byte> bytes) override { return compress(bytes, ZSTD_e_continue); }
+  Status flush() override {
+    FERRY_RETURN_IF_ERROR(compress({}, ZSTD_e_flush));
+    return ferry::flush(*inner_);
+  }
   Status close() override {
     FERRY_RETURN_IF_ERROR(compress({}, ZSTD_e_end));
     return inner_->close();

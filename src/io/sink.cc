@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ferry/io.h"
+#include "io/file_stream.h"
 
 namespace ferry {
 namespace {
@@ -54,13 +55,14 @@ class FdWriter {
 };
 
 // stdout, and whatever is no regular file (a pipe, /dev/null): written in place.
-class StreamSink : public ByteSink {
+class StreamSink : public FlushingSink {
  public:
   StreamSink(int fd, bool owned) : out_(fd), owned_(owned) {}
   ~StreamSink() override {
     if (owned_) ::close(out_.fd());
   }
   Status write(std::span<const std::byte> bytes) override { return out_.write(bytes); }
+  Status flush() override { return out_.flush(); }
   Status close() override { return out_.flush(); }
 
  private:
@@ -68,7 +70,7 @@ class StreamSink : public ByteSink {
   bool owned_;
 };
 
-class FileSink : public ByteSink {
+class FileSink : public FlushingSink {
  public:
   FileSink(int fd, std::string temporary, std::string target) : out_(fd), temporary_(std::move(temporary)), target_(std::move(target)) {}
   ~FileSink() override {
@@ -77,6 +79,7 @@ class FileSink : public ByteSink {
     ::unlink(temporary_.c_str());
   }
   Status write(std::span<const std::byte> bytes) override { return out_.write(bytes); }
+  Status flush() override { return out_.flush(); }
   Status close() override {
     FERRY_ASSERT(!closed_);
     FERRY_RETURN_IF_ERROR(out_.flush());
@@ -140,7 +143,9 @@ class MemorySink : public ByteSink {
   std::string& out_;
 };
 
-Result<std::unique_ptr<ByteSink>> open_plain(const std::string& path) {
+}  // namespace
+
+Result<std::unique_ptr<ByteSink>> open_plain_sink(const std::string& path) {
   if (path == "-") return std::unique_ptr<ByteSink>(std::make_unique<StreamSink>(STDOUT_FILENO, false));
   struct stat info;
   const bool exists = ::stat(path.c_str(), &info) == 0;
@@ -165,10 +170,8 @@ Result<std::unique_ptr<ByteSink>> open_plain(const std::string& path) {
   return std::unique_ptr<ByteSink>(std::make_unique<FileSink>(file.fd, std::move(file.name), std::move(target)));
 }
 
-}  // namespace
-
 Result<std::unique_ptr<ByteSink>> open_sink(const std::string& path) {
-  FERRY_ASSIGN_OR_RETURN(auto sink, open_plain(path));
+  FERRY_ASSIGN_OR_RETURN(auto sink, open_plain_sink(path));
   const Compression compression = compression_from_name(path);
   if (compression == Compression::none) return sink;
   return compress_sink(std::move(sink), compression);

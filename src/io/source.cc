@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "ferry/io.h"
+#include "io/file_stream.h"
 
 namespace ferry {
 namespace {
@@ -164,12 +165,14 @@ class SubSource : public ByteSource {
   std::string name_;
 };
 
-class FdStream : public ByteStream {
+class FdStream : public FileStream {
  public:
-  explicit FdStream(int fd, bool owned) : fd_(fd), owned_(owned) {}
+  explicit FdStream(int fd, bool owned, std::optional<uint64_t> size = std::nullopt) : fd_(fd), owned_(owned), size_(size) {}
   ~FdStream() override {
     if (owned_) ::close(fd_);
   }
+  FdStream(const FdStream&) = delete;
+  FdStream& operator=(const FdStream&) = delete;
   Result<size_t> read(std::span<std::byte> out) override {
     for (;;) {
       const ssize_t got = ::read(fd_, out.data(), out.size());
@@ -177,13 +180,20 @@ class FdStream : public ByteStream {
       if (errno != EINTR) return system_error("reading");
     }
   }
+  std::optional<uint64_t> size() const override { return size_; }
+  Status seek(uint64_t offset) override {
+    if (!size_) return unsupported("a pipe has no places to go to");
+    if (::lseek(fd_, static_cast<off_t>(offset), SEEK_SET) < 0) return system_error("seeking");
+    return {};
+  }
 
  private:
   int fd_;
   bool owned_;
+  std::optional<uint64_t> size_;
 };
 
-class SourceStream : public ByteStream {
+class SourceStream : public FileStream {
  public:
   explicit SourceStream(std::shared_ptr<const ByteSource> source) : source_(std::move(source)) {}
   Result<size_t> read(std::span<std::byte> out) override {
@@ -191,6 +201,11 @@ class SourceStream : public ByteStream {
     FERRY_RETURN_IF_ERROR(source_->read_at(at_, out.first(size)));
     at_ += size;
     return size;
+  }
+  std::optional<uint64_t> size() const override { return source_->size(); }
+  Status seek(uint64_t offset) override {
+    at_ = std::min(offset, source_->size());
+    return {};
   }
 
  private:
@@ -251,6 +266,30 @@ Result<std::shared_ptr<const ByteSource>> sub_source(std::shared_ptr<const ByteS
 
 std::unique_ptr<ByteStream> stream_of(std::shared_ptr<const ByteSource> source) {
   return std::make_unique<SourceStream>(std::move(source));
+}
+
+std::unique_ptr<FileStream> file_stream_of(std::shared_ptr<const ByteSource> source) {
+  return std::make_unique<SourceStream>(std::move(source));
+}
+
+Result<std::unique_ptr<FileStream>> open_stream(const std::string& path) {
+  if (path == "-") return std::unique_ptr<FileStream>(std::make_unique<FdStream>(STDIN_FILENO, false));
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return system_error("cannot open");
+  struct stat info;
+  if (::fstat(fd, &info) != 0) {
+    const Status status = system_error("cannot look at");
+    ::close(fd);
+    return status;
+  }
+  if (S_ISDIR(info.st_mode)) {
+    ::close(fd);
+    return io_error("is a folder, expected a file");
+  }
+  // Some files of /proc say zero and are not.
+  if (!S_ISREG(info.st_mode) || info.st_size == 0) return std::unique_ptr<FileStream>(std::make_unique<FdStream>(fd, true));
+  (void)::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+  return std::unique_ptr<FileStream>(std::make_unique<FdStream>(fd, true, static_cast<uint64_t>(info.st_size)));
 }
 
 Result<Buffer> read_all(ByteStream& stream, const Limits& limits) {

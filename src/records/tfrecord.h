@@ -11,31 +11,45 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "ferry/buffer.h"
 #include "ferry/io.h"
-#include "ferry/limits.h"
 #include "ferry/status.h"
 
 namespace ferry::records {
 
 inline constexpr size_t kHeaderBytes = 12, kFooterBytes = 4, kFrameBytes = kHeaderBytes + kFooterBytes;
 
+// ---- The fields of a frame
+
+// Of kHeaderBytes that may lie anywhere.
+uint64_t frame_size(const std::byte* header);
+bool header_fits(const std::byte* header);
+// Of the data and the checksum behind it.
+bool data_fits(const std::byte* data, uint64_t size);
+
+// What is said of damage, whoever reads.
+std::string cut_header(uint64_t number, uint64_t found);
+std::string bad_length(uint64_t number, uint64_t size);
+std::string cut_data(uint64_t number, uint64_t size, uint64_t found);
+std::string bad_data(uint64_t number, uint64_t size);
+
+// ---- Reading
+
 // Whether the bytes begin with a frame: the length's checksum fits. One in 2^32 random strings does.
 bool starts_with_frame(std::span<const std::byte> head);
 
-// Over bytes in memory. The first error stays and ends the loop; it names the record and the offset.
+// Over bytes in memory, for formats; files and streams: ferry/records.h. The first error stays and ends the loop; it names the record and
+// the offset.
 //   while (in.next()) use(in.data());
 //   FERRY_RETURN_IF_ERROR(in.status());
 // Not thread-safe; data() is a view into the bytes given.
-class RecordReader {
+class FrameReader {
  public:
   enum class Checksums : uint8_t { all, lengths };
-  explicit RecordReader(std::span<const std::byte> bytes, Checksums checksums = Checksums::all) : bytes_(bytes), checksums_(checksums) {}
+  explicit FrameReader(std::span<const std::byte> bytes, Checksums checksums = Checksums::all) : bytes_(bytes), checksums_(checksums) {}
 
   bool next();
   std::span<const std::byte> data() const { return data_; }
@@ -52,31 +66,6 @@ class RecordReader {
   std::span<const std::byte> bytes_, data_;
   uint64_t at_ = 0, frame_at_ = 0, count_ = 0;
   Checksums checksums_;
-  Status status_;
-};
-
-// The same over a stream (a pipe, a decompressor), in memory of the longest record. data() is good until the next next().
-class RecordStream {
- public:
-  explicit RecordStream(std::unique_ptr<ByteStream> in, const Limits& limits = {}) : in_(std::move(in)), limits_(limits) {}
-
-  bool next();
-  std::span<const std::byte> data() const { return {block_.data() + data_at_, data_size_}; }
-  uint64_t number() const { return count_ - 1; }
-  uint64_t offset() const { return frame_at_; }  // in the stream, decompressed
-  uint64_t count() const { return count_; }
-  const Status& status() const { return status_; }
-
- private:
-  Result<size_t> fill(size_t wanted);  // bytes from begin_ that are there, at most what is left of the stream
-  bool fail(uint64_t at, std::string message);
-  std::unique_ptr<ByteStream> in_;
-  Limits limits_;
-  MutableBuffer block_;
-  size_t begin_ = 0, end_ = 0;  // of the bytes in block_ that no record has used
-  size_t data_at_ = 0, data_size_ = 0;
-  uint64_t at_ = 0, frame_at_ = 0, count_ = 0;
-  bool ended_ = false;
   Status status_;
 };
 

@@ -11,7 +11,7 @@
 namespace ferry::tensors {
 namespace {
 
-using records::RecordReader;
+using records::FrameReader;
 using tensorproto::TensorProtoView;
 
 constexpr size_t kSmall = 64 << 10;  // records whose bytes are proved on opening; longer ones when they are read
@@ -61,7 +61,7 @@ class Arrays : public ArrayReader {
   Buffer message_of(const Frame& frame) const { return bytes_.slice(static_cast<size_t>(frame.offset), static_cast<size_t>(frame.size)); }
   Status prove(const Frame& frame, size_t number) const {
     if (!frame.unproved) return {};
-    RecordReader in(bytes_.bytes().subspan(static_cast<size_t>(frame.offset) - records::kHeaderBytes), RecordReader::Checksums::lengths);
+    FrameReader in(bytes_.bytes().subspan(static_cast<size_t>(frame.offset) - records::kHeaderBytes), FrameReader::Checksums::lengths);
     if (in.next() && in.data_is_intact()) return {};
     return data_loss_at(frame.offset,
                         concat("record ", number, ": its ", frame.size, " bytes do not fit their checksum; the record is damaged"));
@@ -116,7 +116,7 @@ Status Arrays::add(Frame frame) {
 }
 
 Status add_records(std::span<const std::byte> bytes, Arrays& out) {
-  RecordReader in(bytes, RecordReader::Checksums::lengths);
+  FrameReader in(bytes, FrameReader::Checksums::lengths);
   while (in.next()) {
     const bool small = in.data().size() <= kSmall;
     if (small && !in.data_is_intact()) return in.damaged();

@@ -4,9 +4,10 @@
 #include <cstring>
 
 #include "ferry/format.h"
+#include "ferry/records.h"
 #include "formats/tensors/tensors.h"
-#include "io/zlib.h"
 #include "records/columns.h"
+#include "records/compression.h"
 #include "records/rows.h"
 #include "records/tables.h"
 #include "records/tfrecord.h"
@@ -17,8 +18,8 @@ extern const Format kFormat;
 
 namespace {
 
+using records::FrameReader;
 using records::RecordKind;
-using records::RecordReader;
 
 constexpr std::array<std::string_view, 4> kExtensions = {".tfrecord", ".tfrecords", ".tfrec", ".record"};
 constexpr OptionSpec kOptions[] = {
@@ -49,31 +50,6 @@ Result<records::TableOptions> table_options(const FormatOptions& format) {
   return out;
 }
 
-// zlib's header: deflate with any window, and a check of 31.
-bool is_zlib(std::span<const std::byte> head) {
-  if (head.size() < 2) return false;
-  const auto first = static_cast<unsigned>(head[0]), second = static_cast<unsigned>(head[1]);
-  return (first & 15) == 8 && first >> 4 <= 7 && (first << 8 | second) % 31 == 0;
-}
-
-enum class Packing : uint8_t { none, gzip, zstd, zlib };
-
-Packing packing_of(std::span<const std::byte> head) {
-  if (records::starts_with_frame(head)) return Packing::none;
-  switch (sniff_compression(head)) {
-    case Compression::gzip: return Packing::gzip;
-    case Compression::zstd: return Packing::zstd;
-    case Compression::none: break;
-  }
-  return is_zlib(head) ? Packing::zlib : Packing::none;
-}
-
-Compression plain(Packing packing) { return packing == Packing::zstd ? Compression::zstd : Compression::gzip; }
-
-std::unique_ptr<ByteStream> unpack(std::unique_ptr<ByteStream> stream, Packing packing) {
-  return packing == Packing::zlib ? zlib_stream(std::move(stream)) : decompress_stream(std::move(stream), plain(packing));
-}
-
 // Passes on what a compressor makes; the sink behind it is closed by its owner.
 class Borrowed : public ByteSink {
  public:
@@ -92,12 +68,12 @@ Sniff sniff_frame(std::span<const std::byte> head) {
 }
 
 Sniff sniff(std::span<const std::byte> head) {
-  const Packing packing = packing_of(head);
-  if (packing == Packing::none) return sniff_frame(head);
+  const RecordCompression packing = record_compression_of(head);
+  if (packing == RecordCompression::none) return sniff_frame(head);
   // The first bytes of what is compressed; a sure answer costs one block.
   auto copy = Buffer::copy_of(head);
   if (!copy.ok()) return Sniff::no;
-  const auto stream = unpack(stream_of(memory_source(*std::move(copy))), packing);
+  const auto stream = records::expand(stream_of(memory_source(*std::move(copy))), packing);
   std::array<std::byte, 64> first;
   size_t used = 0;
   while (used < records::kHeaderBytes) {
@@ -110,7 +86,7 @@ Sniff sniff(std::span<const std::byte> head) {
 
 // By the first record that is not empty.
 Payload payload_of(std::span<const std::byte> file) {
-  RecordReader in(file, RecordReader::Checksums::lengths);
+  FrameReader in(file, FrameReader::Checksums::lengths);
   while (in.next()) {
     if (in.data().empty()) continue;
     if (tensors::looks_like_tensorproto(in.data())) return Payload::tensor;
@@ -123,7 +99,7 @@ Result<TensorMap> read_bytes(std::span<const std::byte> file) {
   records::Growing<int64_t> ends;
   records::Growing<char> heap;
   FERRY_RETURN_IF_ERROR(ends.append(0));
-  RecordReader in(file);
+  FrameReader in(file);
   while (in.next()) {
     FERRY_RETURN_IF_ERROR(heap.reserve(in.data().size()));
     if (!in.data().empty()) std::memcpy(heap.end(), in.data().data(), in.data().size());
@@ -140,7 +116,7 @@ Result<TensorMap> read_bytes(std::span<const std::byte> file) {
 
 Result<TensorMap> read_examples(std::span<const std::byte> file, const records::TableOptions& table, const Limits& limits, bool guessed) {
   records::ColumnBuilder builder(limits);
-  RecordReader in(file);
+  FrameReader in(file);
   while (in.next()) {
     const Status status = builder.add(in.data(), in.data_offset());
     if (!status.ok()) [[unlikely]] {
@@ -163,12 +139,10 @@ Result<std::unique_ptr<TensorReader>> open(std::shared_ptr<const ByteSource> sou
   table.parts = options.parts;
   table.validation = options.validation;
   FERRY_ASSIGN_OR_RETURN(const Buffer head, source->view(0, std::min<uint64_t>(source->size(), 16)));
-  if (const Packing packing = packing_of(head.bytes()); packing != Packing::none) {
+  if (const RecordCompression packing = record_compression_of(head.bytes()); packing != RecordCompression::none) {
     const std::string name(source->name());
-    auto data = packing == Packing::zlib ? zlib_expand(std::move(source), options.limits)
-                                         : decompress_all(std::move(source), plain(packing), options.limits);
-    if (!data.ok()) return data.status();
-    source = memory_source(*std::move(data), name);
+    FERRY_ASSIGN_OR_RETURN(Buffer data, records::expand_all(std::move(source), packing, options.limits));
+    source = memory_source(std::move(data), name);
   }
   FERRY_ASSIGN_OR_RETURN(const Buffer file, source->view(0, source->size()));
   const bool guessed = payload == Payload::automatic;
@@ -240,17 +214,10 @@ Status write_payload(const TensorMap& tensors, ByteSink& sink, const WriteOption
 
 Status write(const TensorMap& tensors, ByteSink& sink, const WriteOptions& options) {
   const std::string_view text = options.format.get("compression", "none");
-  if (text == "none") return write_payload(tensors, sink, options);
-  std::unique_ptr<ByteSink> compressed = std::make_unique<Borrowed>(sink);
-  if (text == "gzip") {
-    compressed = compress_sink(std::move(compressed), Compression::gzip);
-  } else if (text == "zstd") {
-    compressed = compress_sink(std::move(compressed), Compression::zstd);
-  } else if (text == "zlib") {
-    compressed = zlib_sink(std::move(compressed));
-  } else {
-    return invalid_argument(concat("option compression is ", quoted(text), ", expected none, gzip, zlib or zstd"));
-  }
+  const auto compression = record_compression_from_name(text);
+  if (!compression) return invalid_argument(concat("option compression is ", quoted(text), ", expected none, gzip, zlib or zstd"));
+  if (*compression == RecordCompression::none) return write_payload(tensors, sink, options);
+  const auto compressed = records::compress(std::make_unique<Borrowed>(sink), *compression);
   FERRY_RETURN_IF_ERROR(write_payload(tensors, *compressed, options));
   return compressed->close();
 }
