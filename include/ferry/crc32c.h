@@ -8,7 +8,7 @@
 namespace ferry {
 
 uint32_t crc32c(std::span<const std::byte> bytes, uint32_t crc = 0);  // crc: of the bytes before these
-uint32_t crc32c_word(uint64_t word);  // of its eight bytes, little endian: the length of a record
+uint32_t crc32c_word(uint64_t word);                                  // of its eight bytes, little endian: the length of a record
 // TensorFlow's masking, so that a CRC stored among the data it covers does not cancel itself.
 inline uint32_t mask_crc(uint32_t crc) { return ((crc >> 15) | (crc << 17)) + 0xa282ead8u; }
 inline uint32_t unmask_crc(uint32_t masked) {
