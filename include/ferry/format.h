@@ -131,6 +131,10 @@ struct Format {
   // Where the head is that of a certain other format (Binsparse in an npz): that one's id, and what tells them apart.
   std::string_view within = {};
   bool (*claims)(const ByteSource& source) = nullptr;
+  // For a format that is known by its last bytes, of which these are 64 or all.
+  Sniff (*sniff_end)(std::span<const std::byte> tail) = nullptr;
+  // For a format of several files: the path of the one to open, where the given path is another of them or the stem of their names.
+  std::optional<std::string> (*locate)(const std::string& path) = nullptr;
 };
 
 // What a path names: bytes, or a folder of them. One of the two is set.

@@ -22,7 +22,7 @@ constexpr const Format* kFormats[] = {
 #undef FERRY_FORMAT
     nullptr};
 
-constexpr size_t kHead = 4096;
+constexpr size_t kHead = 4096, kTail = 64;
 
 std::string ids_that(bool (*wanted)(const Format&, const Tensor&), const Tensor& tensor) {
   std::string out;
@@ -149,11 +149,13 @@ const Format* find_format(std::string_view id) {
 
 Result<const Format*> detect_format(const ByteSource& source) {
   FERRY_ASSIGN_OR_RETURN(const Buffer head, source.view(0, std::min<uint64_t>(source.size(), kHead)));
+  const uint64_t tail_size = std::min<uint64_t>(source.size(), kTail);
+  FERRY_ASSIGN_OR_RETURN(const Buffer tail, source.view(source.size() - tail_size, tail_size));
   const Format* grammar = nullptr;
   Sniff best = Sniff::maybe;
   for (const Format* format : all_formats()) {
     if (format->sniff == nullptr || format->open == nullptr) continue;
-    const Sniff sniff = format->sniff(head.bytes());
+    const Sniff sniff = std::max(format->sniff(head.bytes()), format->sniff_end == nullptr ? Sniff::no : format->sniff_end(tail.bytes()));
     if (sniff == Sniff::certain) {
       const auto claims = [&](const Format* other) { return other->within == format->id && other->claims(source); };
       const auto it = std::ranges::find_if(all_formats(), claims);
@@ -183,6 +185,13 @@ Result<Place> find_place(const std::string& path, const Limits& limits) {
   if (path != "-" && is_folder(path)) return Place{nullptr, directory(path, limits)};
   OpenOptions open;
   open.limits = limits;
+  for (const Format* format : all_formats()) {
+    if (format->locate == nullptr) continue;
+    if (const auto found = format->locate(path)) {
+      FERRY_ASSIGN_OR_RETURN(auto source, open_source(*found, open));
+      return Place{std::move(source), nullptr};
+    }
+  }
   FERRY_ASSIGN_OR_RETURN(auto source, open_source(path, open));
   return Place{std::move(source), nullptr};
 }

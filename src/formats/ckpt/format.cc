@@ -1,0 +1,100 @@
+// TensorFlow's checkpoints, by their index, prefix, folder, or any other file of theirs.
+#include "ferry/format.h"
+#include "formats/ckpt/bundle.h"
+#include "formats/ckpt/saver_v1.h"
+#include "formats/ckpt/state.h"
+
+namespace ferry::ckpt {
+namespace {
+
+Sniff sniff(std::span<const std::byte> head) {
+  const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
+  return text.starts_with(kStateStart) ? Sniff::certain : Sniff::no;
+}
+
+Sniff sniff_end(std::span<const std::byte> tail) { return ends_like_sorted_table(tail) ? Sniff::certain : Sniff::no; }
+
+Result<SortedTable> open_table(const ByteSource& source, const Limits& limits) {
+  FERRY_ASSIGN_OR_RETURN(Buffer bytes, source.view(0, source.size()));
+  return SortedTable::open(std::move(bytes), limits);
+}
+
+// The other files of a sharded Saver V1, whose names end in -00000-of-00002.
+Status open_siblings(const ByteSource& first, std::vector<SortedTable>& tables, const Limits& limits) {
+  constexpr size_t kNumbers = 15;
+  const auto folder = first.folder();
+  std::string_view name = first.name();
+  if (const size_t slash = name.rfind('/'); slash != std::string_view::npos) name.remove_prefix(slash + 1);
+  if (folder == nullptr || name.size() <= kNumbers) return {};
+  const std::string_view tail = name.substr(name.size() - kNumbers);
+  const auto digits = [](std::string_view text) { return text.find_first_not_of("0123456789") == std::string_view::npos; };
+  if (tail[0] != '-' || tail.substr(6, 4) != "-of-" || !digits(tail.substr(1, 5)) || !digits(tail.substr(10))) return {};
+  const int shards = std::stoi(std::string(tail.substr(10)));
+  for (int shard = 0; shard < shards; ++shard) {
+    char numbers[40];
+    std::snprintf(numbers, sizeof numbers, "-%05d-of-%05d", shard, shards);
+    if (tail == numbers) continue;
+    const std::string sibling = concat(name.substr(0, name.size() - kNumbers), std::string_view(numbers));
+    FERRY_ASSIGN_OR_RETURN(const auto source, folder->open(sibling));
+    auto table = open_table(*source, limits);
+    if (!table.ok()) return table.status().nested(quoted(sibling));
+    tables.push_back(*std::move(table));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<TensorReader>> open(std::shared_ptr<const ByteSource> source, const ReadOptions& options) {
+  std::byte head[kStateStart.size()];
+  if (source->size() >= sizeof head) {
+    FERRY_RETURN_IF_ERROR(source->read_at(0, head));
+    if (sniff(head) == Sniff::certain) {
+      const auto folder = source->folder();
+      if (folder == nullptr)
+        return unsupported("the state file names a checkpoint beside it, and from a pipe or from memory nothing is beside it");
+      FERRY_ASSIGN_OR_RETURN(source, open_state(*folder, *source));
+    }
+  }
+  FERRY_ASSIGN_OR_RETURN(SortedTable table, open_table(*source, options.limits));
+  FERRY_ASSIGN_OR_RETURN(const auto header, table.find(""));
+  if (!header) return data_loss("a table without the entry that would make it a checkpoint");
+  std::unique_ptr<ArrayReader> arrays;
+  if (is_saver_v1(header->bytes())) {
+    std::vector<SortedTable> tables;
+    tables.push_back(std::move(table));
+    FERRY_RETURN_IF_ERROR(open_siblings(*source, tables, options.limits));
+    FERRY_ASSIGN_OR_RETURN(arrays, open_saver_v1(std::move(tables), options));
+  } else {
+    FERRY_ASSIGN_OR_RETURN(arrays, open_bundle(std::move(source), std::move(table), header->bytes(), options));
+  }
+  return reader_with_parts(std::move(arrays), options);
+}
+
+Sniff sniff_folder(const Folder& folder) { return may_hold(folder) ? Sniff::likely : Sniff::no; }
+
+Result<std::unique_ptr<TensorReader>> open_folder(std::shared_ptr<const Folder> folder, const ReadOptions& options) {
+  FERRY_ASSIGN_OR_RETURN(auto source, open_latest(*folder));
+  return open(std::move(source), options);
+}
+
+constexpr std::string_view kExtensions[] = {".index"};
+
+}  // namespace
+
+extern const Format kFormat;
+const Format kFormat = {
+    .id = "ckpt",
+    .summary = "TensorFlow's checkpoints: tensor bundles (Saver V2, tf.train.Checkpoint, a SavedModel's variables) and Saver V1",
+    .readers = "TensorFlow, Keras",
+    .extensions = kExtensions,
+    .capabilities = {.kinds = KindSet::all(), .dtypes = DTypeSet::all(), .names = true, .metadata = false, .many = true, .streams = false},
+    .options = {},
+    .sniff = sniff,
+    .open = open,
+    .write = nullptr,
+    .sniff_folder = sniff_folder,
+    .open_folder = open_folder,
+    .sniff_end = sniff_end,
+    .locate = locate,
+};
+
+}  // namespace ferry::ckpt

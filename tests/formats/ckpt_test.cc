@@ -1,0 +1,186 @@
+// Checkpoints of several files: what TensorFlow wrote, found by any of its paths; damage to the index, to the data, and to entries
+// whose checksums fit.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "ferry/crc32c.h"
+#include "ferry/format.h"
+#include "support/compare.h"
+#include "support/memory_folder.h"
+#include "wire/sorted_table.h"
+
+namespace ferry {
+namespace {
+
+namespace fs = std::filesystem;
+using testing_support::difference;
+using testing_support::MemoryFolder;
+
+const fs::path kFolder = fs::path(FERRY_GOLDENS) / "ckpt";
+const fs::path kBundles = kFolder / "v2";
+constexpr std::string_view kData = ".data-00000-of-00001";
+
+std::string slurp(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TensorMap load_or_fail(const fs::path& path) {
+  auto out = load(path.string());
+  EXPECT_TRUE(out.ok()) << path << ": " << out.status().to_string();
+  return out.ok() ? *std::move(out) : TensorMap();
+}
+
+struct Bundle {
+  std::string index, data;
+};
+Bundle golden(std::string_view name) { return {slurp(kBundles / concat(name, ".index")), slurp(kBundles / concat(name, kData))}; }
+
+Result<TensorMap> read(const Bundle& bundle, Status* verified = nullptr) {
+  const auto folder = std::make_shared<MemoryFolder>();
+  folder->files = {{"m.index", bundle.index}, {concat("m", kData), bundle.data}};
+  FERRY_ASSIGN_OR_RETURN(const auto source, folder->open("m.index"));
+  ReadOptions options;
+  options.limits.max_tensor_bytes = 64 << 20;
+  FERRY_ASSIGN_OR_RETURN(const auto reader, open_tensors(Place{source, nullptr}, find_format("ckpt"), options));
+  if (verified != nullptr) *verified = reader->verify();
+  return read_tensors(*reader);
+}
+
+TEST(Checkpoint, HoldsWhatTensorFlowReadsInIt) {
+  for (const std::string_view name : {"all_dtypes", "pieces", "triple"}) {
+    EXPECT_EQ(difference(load_or_fail(kBundles / concat(name, ".expected.npz")), load_or_fail(kBundles / name)), "") << name;
+  }
+}
+
+TEST(Checkpoint, SaverV1AndV2HoldTheSame) {
+  EXPECT_EQ(difference(load_or_fail(kBundles / "few"), load_or_fail(kFolder / "few.ckpt")), "");
+  EXPECT_EQ(difference(load_or_fail(kBundles / "pieces"), load_or_fail(kFolder / "pieces.ckpt")), "");
+}
+
+TEST(Checkpoint, AnyPathOfItWorks) {
+  const TensorMap by_index = load_or_fail(kBundles / "few.index");
+  EXPECT_EQ(by_index.size(), 7u);
+  EXPECT_TRUE(identical(by_index, load_or_fail(kBundles / "few")));
+  EXPECT_TRUE(identical(by_index, load_or_fail(kBundles / concat("few", kData))));
+  const TensorMap latest = load_or_fail(kBundles / "managed");
+  EXPECT_TRUE(identical(latest, load_or_fail(kBundles / "managed" / "ckpt-3")));
+  EXPECT_TRUE(identical(latest, load_or_fail(kBundles / "managed" / "checkpoint")));
+  EXPECT_FALSE(identical(latest, load_or_fail(kBundles / "managed" / "ckpt-2")));
+}
+
+TEST(Checkpoint, FolderOfSeveralAsksForOne) {
+  const auto tensors = load(kBundles.string());
+  ASSERT_FALSE(tensors.ok());
+  EXPECT_NE(tensors.status().message().find("few.index"), std::string::npos) << tensors.status().message();
+}
+
+TEST(Checkpoint, SparseTripleIsOneTensor) {
+  const TensorMap tensors = load_or_fail(kBundles / "triple");
+  ASSERT_EQ(tensors.size(), 1u);
+  EXPECT_EQ(tensors[0].name, "clicks");
+  EXPECT_EQ(kind_of(tensors[0].tensor), TensorKind::coo);
+  EXPECT_EQ(shape_of(tensors[0].tensor), (Shape{3, 4}));
+}
+
+TEST(Checkpoint, IndexAloneIsListedAndMissingDataIsNamed) {
+  const auto folder = std::make_shared<MemoryFolder>();
+  folder->files = {{"m.index", golden("few").index}};
+  const auto reader = open_tensors(Place{*folder->open("m.index"), nullptr}, find_format("ckpt"));
+  ASSERT_TRUE(reader.ok()) << reader.status().to_string();
+  EXPECT_EQ((*reader)->tensors().size(), 7u);
+  const auto tensor = (*reader)->read(0);
+  ASSERT_FALSE(tensor.ok());
+  EXPECT_EQ(tensor.status().code(), StatusCode::not_found);
+  EXPECT_NE(tensor.status().message().find("m.data-00000-of-00001"), std::string::npos);
+}
+
+TEST(Checkpoint, EveryPrefixAndFlipOfTheIndexIsRefusedOrWithoutMeaning) {
+  for (const std::string_view name : {"few", "pieces"}) {
+    const Bundle whole = golden(name);
+    const TensorMap expected = *read(whole);
+    for (size_t size = 0; size < whole.index.size(); ++size) EXPECT_FALSE(read({whole.index.substr(0, size), whole.data}).ok()) << size;
+    for (size_t bit = 0; bit < 8 * whole.index.size(); ++bit) {
+      Bundle damaged = whole;
+      damaged.index[bit / 8] = static_cast<char>(damaged.index[bit / 8] ^ 1 << bit % 8);
+      const auto tensors = read(damaged);
+      if (tensors.ok()) {
+        EXPECT_TRUE(identical(*tensors, expected)) << bit;
+      }
+    }
+  }
+}
+
+TEST(Checkpoint, EveryPrefixAndFlipOfTheDataIsFound) {
+  for (const std::string_view name : {"few", "pieces", "objects"}) {
+    const Bundle whole = golden(name);
+    for (size_t size = 0; size < whole.data.size(); ++size) EXPECT_FALSE(read({whole.index, whole.data.substr(0, size)}).ok()) << size;
+    for (size_t bit = 0; bit < 8 * whole.data.size(); ++bit) {
+      Bundle damaged = whole;
+      damaged.data[bit / 8] = static_cast<char>(damaged.data[bit / 8] ^ 1 << bit % 8);
+      EXPECT_FALSE(read(damaged).ok()) << name << " " << bit;
+    }
+  }
+}
+
+// Entries that were changed before the table's checksums were made: nothing but their own contents protects the reader.
+TEST(Checkpoint, FlippedEntriesEndInAnErrorOrInCheckedBytes) {
+  for (const std::string_view name : {"few", "pieces"}) {
+    const Bundle whole = golden(name);
+    const auto table = SortedTable::open(*Buffer::copy_of(whole.index));
+    ASSERT_TRUE(table.ok());
+    std::vector<std::pair<std::string, std::string>> entries;
+    for (size_t i = 0; i < table->num_blocks(); ++i) {
+      const Buffer block = *table->block(i);
+      BlockCursor in = table->entries(i, block);
+      while (in.next()) entries.emplace_back(in.key(), std::string(reinterpret_cast<const char*>(in.value().data()), in.value().size()));
+    }
+    for (size_t e = 0; e < entries.size(); ++e) {
+      for (size_t bit = 0; bit < 8 * entries[e].second.size(); ++bit) {
+        SortedTableWriter out;
+        for (size_t k = 0; k < entries.size(); ++k) {
+          std::string value = entries[k].second;
+          if (k == e) value[bit / 8] = static_cast<char>(value[bit / 8] ^ 1 << bit % 8);
+          out.add(entries[k].first, value);
+        }
+        Status verified;
+        const auto tensors = read({std::move(out).finish(), whole.data}, &verified);
+        if (!tensors.ok()) {
+          EXPECT_NE(tensors.status().code(), StatusCode::internal) << tensors.status().to_string();
+          continue;
+        }
+        for (const auto& entry : *tensors) EXPECT_TRUE(validate(entry.tensor, Validation::bounds).ok()) << entry.name;
+      }
+    }
+  }
+}
+
+TEST(Checkpoint, TwoTensorsInTheSameBytesAreFoundByVerify) {
+  const Bundle whole = golden("few");
+  const auto table = SortedTable::open(*Buffer::copy_of(whole.index));
+  const std::string ids((*table->find("ids"))->text());
+  SortedTableWriter out;
+  for (const std::string_view key : {"", "ids", "ids_again"}) {
+    out.add(key, key.empty() ? std::string((*table->find(""))->text()) : ids);
+  }
+  Status verified;
+  EXPECT_TRUE(read({std::move(out).finish(), whole.data}, &verified).ok());
+  EXPECT_NE(verified.message().find("share bytes"), std::string::npos) << verified.to_string();
+}
+
+TEST(Checkpoint, BigEndianAndLaterVersionsAreUnsupported) {
+  const auto with_header = [](std::string_view header) {
+    SortedTableWriter out;
+    out.add("", header);
+    return read({std::move(out).finish(), ""}).status();
+  };
+  EXPECT_TRUE(with_header("\x08\x01").ok());
+  EXPECT_EQ(with_header("\x08\x01\x10\x01").code(), StatusCode::unsupported);
+  EXPECT_EQ(with_header("\x08\x01\x1a\x02\x10\x09").code(), StatusCode::unsupported);
+  EXPECT_EQ(with_header("\x08\xff\xff\xff\x7f").code(), StatusCode::data_loss);
+}
+
+}  // namespace
+}  // namespace ferry
