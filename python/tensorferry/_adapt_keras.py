@@ -203,7 +203,9 @@ def _make_class(keras: Any) -> type:
 
         def __iter__(self) -> Iterator[Any]:
             if self._backend == "tensorflow":
-                return iter(self.get_tf_dataset())
+                from ._tensorflow import to_tf
+
+                return self._batches(lambda tensor, _: to_tf(tensor))
             if self._backend == "jax":
                 return self.get_jax_iterator()
             return iter(self.get_torch_dataloader()) if self._backend == "torch" else self.get_numpy_iterator()
@@ -232,14 +234,25 @@ def _make_class(keras: Any) -> type:
 
 
 class _Watched:
-    """Batches, and a word when there are no more."""
+    """Batches, and a word when there are no more. A pass of which Keras only looked at the first batch does not count as an epoch of
+    the source."""
 
-    def __init__(self, source: _Prepared, ended: Any):
-        self.source, self.ended = source, ended
+    def __init__(self, prepared: _Prepared, ended: Any):
+        self.prepared, self.ended = prepared, ended
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        yield from self.source
-        self.ended()
+        source = self.prepared.source
+        epoch = getattr(source, "_epoch", None)
+        taken = 0
+        try:
+            for batch in self.prepared:
+                taken += 1
+                yield batch
+            taken = 2
+            self.ended()
+        finally:
+            if taken < 2 and epoch is not None and source._epoch == epoch + 1:
+                source.set_epoch(epoch)
 
 
 def _to_torch(tensor: DenseTensor, fresh: bool) -> Any:

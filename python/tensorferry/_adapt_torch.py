@@ -101,6 +101,13 @@ def shard_of(source: Any, index: int, count: int) -> Any:
     return islice(iter(source), index, None, count)
 
 
+def at_epoch(source: Any, epoch: int) -> Any:
+    """The source, about to begin that pass, where its passes differ."""
+    if hasattr(source, "set_epoch"):
+        source.set_epoch(epoch)
+    return source
+
+
 _class: type | None = None
 
 
@@ -109,34 +116,46 @@ def _make_class() -> type:
 
     class TorchBatches(torch.utils.data.IterableDataset):
         """Batches as torch tensors. A DataLoader's worker w of n gives every n-th one beginning with w: each batch comes once,
-        whatever the number of workers, and in the same order as without any."""
+        whatever the number of workers, and in the same order as without any.
 
-        def __init__(self, source: Any, roles: Roles, layout: str):
+        set_epoch: which pass the next one is, for sources that shuffle. Each iteration counts on, but workers that are started anew
+        for each epoch know nothing of the one before: say it there, as for a DistributedSampler.
+        """
+
+        def __init__(self, source: Any, roles: Roles, layout: str, epoch: int = 0):
             super().__init__()
-            self.source, self.roles, self.layout = source, roles, layout
+            self.source, self.roles, self.layout, self.epoch = source, roles, layout, epoch
+
+        def set_epoch(self, epoch: int) -> None:
+            self.epoch = epoch
 
         def __iter__(self) -> Iterator[Any]:
             worker = torch.utils.data.get_worker_info()
             source = self.source if worker is None else shard_of(self.source, worker.id, worker.num_workers)
+            at_epoch(source, self.epoch)
+            self.epoch += 1
+            return self._batches(source)
+
+        def _batches(self, source: Any) -> Iterator[Any]:
             for batch in source:
                 yield self.roles.arrange(lambda name: convert(batch[name], self.layout))
 
         def __reduce__(self) -> Any:
-            return restore, (self.source, self.roles, self.layout)
+            return restore, (self.source, self.roles, self.layout, self.epoch)
 
     return TorchBatches
 
 
-def restore(source: Any, roles: Roles, layout: str) -> Any:
+def restore(source: Any, roles: Roles, layout: str, epoch: int = 0) -> Any:
     global _class
     if _class is None:
         _class = _make_class()
-    return _class(source, roles, layout)
+    return _class(source, roles, layout, epoch)
 
 
 def to_iterable(source: Any, roles: Roles, layout: str) -> Any:
     check_layout(layout)
-    return restore(source, roles, layout)
+    return restore(source, roles, layout, getattr(source, "epoch", 0))
 
 
 # ---- Samples

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 from . import _core
+from ._adapters import Adapters
 from ._convert import _OURS, as_tensor
 from ._errors import Error
 from ._map import TensorMap
-
-
-class ElementSpec(namedtuple("ElementSpec", "name kind dtype shape ragged_rank")):
-    """What one tensor of every element is: name, kind (dense, coo, csr, csc, ragged), dtype, shape (None where elements differ, and
-    for ragged axes) and how many levels of row_splits a ragged one has."""
-
-    __slots__ = ()
+from ._spec import ElementSpec
 
 
 def make_map(entries: list[tuple[str, Any]]) -> TensorMap:
@@ -95,8 +89,8 @@ def _name_of(function: Any) -> str:
     return getattr(function, "__qualname__", None) or type(function).__qualname__
 
 
-class Dataset:
-    """A stream of rows, and after batch() of TensorMaps. Each stage gives a new Dataset; nothing is read before iteration.
+class Dataset(Adapters):
+    """A stream of rows, and after batch() of TensorMaps, with the adapters tf(), keras(), torch() and scipy(). Each stage gives a new Dataset; nothing is read before iteration.
 
     Each iteration over one Dataset is a pass of its own: the first is epoch 0, the next 1, and shuffles differ from pass to pass.
     iterator(epoch=…) asks for a certain one. The order depends on data, stages and seeds only, never on threads.
