@@ -92,6 +92,37 @@ class RowProducer {
 // Tables of rows that someone else makes: record batches, shards.
 using TableProducer = RowProducer;  // each map's tensors have one number of rows
 
+// Text of lines `label index:value …`: x, y, and qid where the first row has one.
+struct LibsvmOptions {
+  int64_t columns = -1;  // of x; -1: a look through all files finds out
+  int64_t base = -1;     // the index of the first column, 0 or 1; -1: the same look finds out
+  DType dtype = DType::float32, label_dtype = DType::float32;
+};
+
+// Comma- or tab-separated text.
+struct CsvOptions {
+  enum class Kind : uint8_t { automatic, table, pairs };
+  Kind kind = Kind::automatic;   // by the header; tables have a tensor a column, pairs (row, column, …, value) a sparse row
+  char delimiter = ',';
+  std::optional<bool> header;    // whether the first line is one; without: where something in it is no number
+  std::vector<std::pair<std::string, DType>> dtypes;  // of columns by name; the others by what the first thousand rows look like
+  std::optional<double> missing;  // what an empty number is; without: NaN in floats, an error in integers
+  Shape shape;                   // pairs: of a row; without: a look through all files finds out
+  int64_t base = 0;              // pairs: the first index
+};
+
+// Tab-separated lines as those of the Criteo data: a label, `numbers` integers, `categories` words; any but the label may be missing.
+//   hash of word w in column c (from 0) = FNV-1a, 64 bits, over the byte c and then the bytes of w, mixed: docs/dataset.md
+//   id = 0 where it is missing, else 1 + hash mod (width - 1)
+struct CriteoOptions {
+  int64_t numbers = 13, categories = 26;
+  int64_t width = int64_t{1} << 20;  // ids are less than this
+  double missing = 0;                // what a missing number is
+  bool logarithm = false;            // numbers x become log(1 + x), below 0 they become 0
+  bool sparse = false;               // one sparse row of `width` columns that counts the words, instead of a list of ids
+  bool label = true;                 // the first field is the label
+};
+
 class RowPlan;
 class BatchPlan;
 
@@ -109,6 +140,10 @@ class Dataset {
 
   // The rows of tensors in memory, which share axis 0.
   static Dataset tensors(TensorMap tensors);
+  // Lines of text files, compressed or not. Paths may be globs.
+  static Dataset libsvm(const std::vector<std::string>& paths, LibsvmOptions options = {});
+  static Dataset csv(const std::vector<std::string>& paths, CsvOptions options = {});
+  static Dataset criteo(const std::vector<std::string>& paths, CriteoOptions options = {});
   // The rows of what `open` gives for each pass. `spec` says what a row is, without the axis of the batch.
   static Dataset rows(std::function<Result<std::unique_ptr<RowProducer>>(uint64_t pass)> open, std::vector<ElementSpec> spec,
                       std::string name = "<rows>");

@@ -24,6 +24,8 @@ class RowPlan {
   // Of the rows that come out. May look into the source.
   virtual Result<std::shared_ptr<const dataset::RowDecoder>> decoder() const { return upstream()->decoder(); }
   virtual std::optional<uint64_t> size() const = 0;
+  // What changes when the source is written anew, besides what describe() says.
+  virtual std::string stamp() const { return upstream() == nullptr ? std::string() : upstream()->stamp(); }
   // The same source, several files of it read in turn.
   virtual Result<std::shared_ptr<const RowPlan>> interleaved(uint64_t cycle, uint64_t block) const;
 };

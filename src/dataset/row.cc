@@ -23,7 +23,7 @@ std::string Places::tell(const Origin& origin) const {
 }
 
 Status Places::at(const Origin& origin, const Status& status) const {
-  return Status(status.code(), concat(tell(origin), ": ", status.message()), status.offset().value_or(origin.offset));
+  return Status(status.code(), concat(tell(origin), ": ", status.message()), origin.offset + status.offset().value_or(0));
 }
 
 Result<uint64_t> RowStage::skip(uint64_t count) {
@@ -49,7 +49,7 @@ void RowBlock::grow(size_t more) {
 void RowBlock::append(const Row& row, uint64_t position) {
   // Rows begin at multiples of eight, so that numbers in them can be read in place.
   const size_t at = (used_ + 7) & ~size_t{7}, size = row.bytes.size();
-  if (capacity_ < at + size) grow(at - used_ + size);
+  if (capacity_ < at + size || capacity_ == 0) grow(at - used_ + size);
   if (size > 0) std::memcpy(bytes_.get() + at, row.bytes.data(), size);
   entries_.push_back({at, size, row.origin, position, row.damaged});
   used_ = at + size;

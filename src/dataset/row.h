@@ -40,6 +40,7 @@ class Places {
   uint32_t add(std::string name, std::string_view unit);
   // "train.tfrecord: record 17 at byte 1234": what a message about the row begins with.
   std::string tell(const Origin& origin) const;
+  // What `status` says, about that row; its offset counts from the row's first byte.
   Status at(const Origin& origin, const Status& status) const;
 
  private:
@@ -81,8 +82,10 @@ class RowStage {
   virtual bool skips() const { return false; }
   // Rows in a pass, where that is known.
   virtual std::optional<uint64_t> size() const { return std::nullopt; }
-  // Any row of the pass, where can_seek(). Not to be mixed with next().
+  // Any row of the pass, where can_seek() and after prepare_seek(), which may take a look at the whole source and after which size() is
+  // known. Not to be mixed with next().
   virtual bool can_seek() const { return false; }
+  virtual Status prepare_seek() { return {}; }
   virtual Result<bool> read(uint64_t index, Row& row);
 };
 

@@ -149,6 +149,7 @@ class RowRange : public RowStage {
     return *all <= begin_ ? 0 : std::min(limit_, (*all - begin_ - 1) / step_ + 1);
   }
   bool can_seek() const override { return up_->can_seek(); }
+  Status prepare_seek() override { return up_->prepare_seek(); }
   Result<bool> read(uint64_t index, Row& row) override {
     if (index >= limit_) return false;
     return up_->read(begin_ + index * step_, row);

@@ -127,6 +127,7 @@ class GlobalShuffle : public RowStage {
   GlobalShuffle(RowStagePtr up, uint64_t seed, bool reshuffle) : up_(std::move(up)), seed_(seed), reshuffle_(reshuffle) {}
   Status start(uint64_t pass) override {
     FERRY_RETURN_IF_ERROR(up_->start(pass));
+    FERRY_RETURN_IF_ERROR(up_->prepare_seek());
     const auto size = up_->size();
     if (!size) return internal_error("a source that can go to any row does not know how many it has");
     at_ = 0;
