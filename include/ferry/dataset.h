@@ -102,13 +102,13 @@ struct LibsvmOptions {
 // Comma- or tab-separated text.
 struct CsvOptions {
   enum class Kind : uint8_t { automatic, table, pairs };
-  Kind kind = Kind::automatic;   // by the header; tables have a tensor a column, pairs (row, column, …, value) a sparse row
+  Kind kind = Kind::automatic;  // by the header; tables have a tensor a column, pairs (row, column, …, value) a sparse row
   char delimiter = ',';
-  std::optional<bool> header;    // whether the first line is one; without: where something in it is no number
+  std::optional<bool> header;                         // whether the first line is one; without: where something in it is no number
   std::vector<std::pair<std::string, DType>> dtypes;  // of columns by name; the others by what the first thousand rows look like
-  std::optional<double> missing;  // what an empty number is; without: NaN in floats, an error in integers
-  Shape shape;                   // pairs: of a row; without: a look through all files finds out
-  int64_t base = 0;              // pairs: the first index
+  std::optional<double> missing;                      // what an empty number is; without: NaN in floats, an error in integers
+  Shape shape;                                        // pairs: of a row; without: a look through all files finds out
+  int64_t base = 0;                                   // pairs: the first index
 };
 
 // Tab-separated lines as those of the Criteo data: a label, `numbers` integers, `categories` words; any but the label may be missing.
@@ -144,6 +144,8 @@ class Dataset {
   static Dataset libsvm(const std::vector<std::string>& paths, LibsvmOptions options = {});
   static Dataset csv(const std::vector<std::string>& paths, CsvOptions options = {});
   static Dataset criteo(const std::vector<std::string>& paths, CriteoOptions options = {});
+  // Files of tensors that share axis 0, of any format: their rows, with one file in memory at a time.
+  static Dataset shards(const std::vector<std::string>& paths, std::string format = "");
   // The rows of what `open` gives for each pass. `spec` says what a row is, without the axis of the batch.
   static Dataset rows(std::function<Result<std::unique_ptr<RowProducer>>(uint64_t pass)> open, std::vector<ElementSpec> spec,
                       std::string name = "<rows>");
@@ -203,5 +205,8 @@ class Dataset {
   std::shared_ptr<const RowPlan> rows_;
   std::shared_ptr<const BatchPlan> batches_;
 };
+
+// The paths that sources make of theirs: globs become the files that fit, in the order of their names.
+Result<std::vector<std::string>> expand_dataset_paths(std::span<const std::string> patterns);
 
 }  // namespace ferry

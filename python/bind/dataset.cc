@@ -11,6 +11,8 @@
 #include <mutex>
 
 #include "bind.h"
+#include "ferry/format.h"
+#include "formats/arrow/c_data.h"
 #include "options.h"
 #include "text.h"
 
@@ -152,6 +154,92 @@ class PythonRows : public RowProducer {
  private:
   std::shared_ptr<nb::object> iterator_;
 };
+
+// Record batches of an Arrow C stream. The producer's callbacks take the lock themselves where they need it.
+class ArrowTables : public TableProducer {
+ public:
+  explicit ArrowTables(ArrowArrayStream* stream) : stream_(*stream) { stream->release = nullptr; }
+  ~ArrowTables() override {
+    if (stream_.release != nullptr) stream_.release(&stream_);
+  }
+  Result<bool> next(TensorMap& table) override {
+    ArrowSchema schema{};
+    ArrowArray array{};
+    if (stream_.get_next(&stream_, &array) != 0) return failed("the next batch");
+    if (array.release == nullptr) return false;
+    if (stream_.get_schema(&stream_, &schema) != 0) {
+      array.release(&array);
+      return failed("its schema");
+    }
+    FERRY_ASSIGN_OR_RETURN(table, arrow::import_array(&schema, &array));
+    return true;
+  }
+
+ private:
+  Status failed(std::string_view what) {
+    const char* const why = stream_.get_last_error == nullptr ? nullptr : stream_.get_last_error(&stream_);
+    return io_error(concat("the Arrow stream did not give ", what, why == nullptr ? "" : ": ", why == nullptr ? "" : why));
+  }
+  ArrowArrayStream stream_;
+};
+
+Result<std::unique_ptr<TableProducer>> open_arrow(nb::handle object) {
+  nb::object capsule = object.attr("__arrow_c_stream__")();
+  auto* stream = static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(capsule.ptr(), "arrow_array_stream"));
+  if (stream == nullptr) throw nb::python_error();
+  if (stream->release == nullptr) {
+    return invalid_argument(
+        "the Arrow stream was read already; give something that can be read again, such as a function that makes a reader");
+  }
+  return std::unique_ptr<TableProducer>(std::make_unique<ArrowTables>(stream));
+}
+
+// The first table, which was looked at, and then the rest.
+class Looked : public TableProducer {
+ public:
+  Looked(TensorMap first, std::unique_ptr<TableProducer> rest) : first_(std::move(first)), rest_(std::move(rest)) {}
+  Result<bool> next(TensorMap& table) override {
+    if (!first_) return rest_->next(table);
+    table = *std::exchange(first_, std::nullopt);
+    return true;
+  }
+
+ private:
+  std::optional<TensorMap> first_;
+  std::unique_ptr<TableProducer> rest_;
+};
+
+std::vector<ElementSpec> table_spec(const TensorMap& table) {
+  const Dataset one = Dataset::tensors(table);
+  check(one.status());
+  return unwrap(one.element_spec());
+}
+
+// `make` gives an object with an Arrow stream, anew for each pass.
+Dataset arrow_dataset(nb::object make, std::string name) {
+  auto source = shared(std::move(make));
+  auto opened = open_result(in_python([&] { return open_arrow((*source)()); }));
+  TensorMap first;
+  const bool any = open_result(unlocked([&] { return opened->next(first); }));
+  if (!any) throw StatusError(invalid_argument("the Arrow stream has no batches, so nothing says what its rows are"));
+  std::vector<ElementSpec> spec = table_spec(first);
+  // What was opened to look is the first pass.
+  struct Waiting {
+    std::mutex mutex;
+    std::unique_ptr<TableProducer> producer;
+  };
+  auto waiting = std::make_shared<Waiting>();
+  waiting->producer = std::make_unique<Looked>(std::move(first), std::move(opened));
+  return Dataset::tables(
+      [source, waiting](uint64_t) -> Result<std::unique_ptr<TableProducer>> {
+        {
+          std::lock_guard lock(waiting->mutex);
+          if (waiting->producer != nullptr) return std::move(waiting->producer);
+        }
+        return in_python([&] { return open_arrow((*source)()); });
+      },
+      std::move(spec), std::move(name));
+}
 
 auto producer_of(nb::object make) {
   return [make = shared(std::move(make))](uint64_t pass) -> Result<std::unique_ptr<RowProducer>> {
@@ -305,6 +393,49 @@ void add_dataset(nb::module_& m) {
       .def("element_spec", &PythonIterator::spec);
 
   m.def("_dataset_tensors", [](nb::handle pairs) { return checked(Dataset::tensors(map_of_pairs(pairs))); });
+  m.def("_dataset_arrow", [](nb::object make, std::string name) { return checked(arrow_dataset(std::move(make), std::move(name))); });
+  m.def("_dataset_shards",
+        [](std::vector<std::string> paths, std::string format) { return checked(Dataset::shards(paths, std::move(format))); });
+  m.def("_dataset_libsvm", [](std::vector<std::string> paths, int64_t columns, int64_t base, nb::handle dtype, nb::handle label_dtype) {
+    return checked(Dataset::libsvm(paths, {columns, base, to_dtype(dtype), to_dtype(label_dtype)}));
+  });
+  m.def(
+      "_dataset_csv",
+      [](std::vector<std::string> paths, const std::string& kind, const std::string& delimiter, std::optional<bool> header, nb::dict dtypes,
+         std::optional<double> missing, nb::handle shape, int64_t base) {
+        CsvOptions options;
+        if (kind == "table") {
+          options.kind = CsvOptions::Kind::table;
+        } else if (kind == "pairs") {
+          options.kind = CsvOptions::Kind::pairs;
+        } else if (kind != "auto") {
+          throw StatusError(invalid_argument(concat("kind is ", quoted(kind), ", expected 'auto', 'table' or 'pairs'")));
+        }
+        if (delimiter.size() != 1)
+          throw StatusError(invalid_argument(concat("the delimiter is ", quoted(delimiter), ", expected one character")));
+        options.delimiter = delimiter[0];
+        options.header = header;
+        for (auto [name, dtype] : dtypes) options.dtypes.emplace_back(name_text(name), to_dtype(dtype));
+        options.missing = missing;
+        if (!shape.is_none()) options.shape = to_shape(shape);
+        options.base = base;
+        return checked(Dataset::csv(paths, std::move(options)));
+      },
+      nb::arg("paths"), nb::arg("kind"), nb::arg("delimiter"), nb::arg("header").none(), nb::arg("dtypes"), nb::arg("missing").none(),
+      nb::arg("shape").none(), nb::arg("base"));
+  m.def("_dataset_criteo", [](std::vector<std::string> paths, int64_t numbers, int64_t categories, int64_t width, double missing,
+                              bool logarithm, bool sparse, bool label) {
+    return checked(Dataset::criteo(paths, {numbers, categories, width, missing, logarithm, sparse, label}));
+  });
+  m.def("_dataset_paths", [](std::vector<std::string> patterns) { return run([&] { return expand_dataset_paths(patterns); }); });
+  // The format of a file, by content and name.
+  m.def("_dataset_format", [](const std::string& path) {
+    const Format* format = run([&]() -> Result<const Format*> {
+      FERRY_ASSIGN_OR_RETURN(const Place place, find_place(path));
+      return detect_format(place);
+    });
+    return word(format->id);
+  });
   m.def("_dataset_rows", [](nb::object make, nb::handle spec, std::string name) {
     return checked(Dataset::rows(producer_of(std::move(make)), specs_from(spec), std::move(name)));
   });

@@ -23,8 +23,8 @@ from ._core import (
 )  # fmt: skip
 from ._errors import DeadlineError, Error, FileError, InternalError, NotFoundError, UnavailableError
 from ._files import FormatInfo, Inspection, TensorInfo, dumps, formats, inspect, load, loads, save
+from ._dataset import Dataset, DatasetIterator, SparseDataset, dataset
 from ._map import TensorMap
-from ._dataset import Dataset, DatasetIterator, SparseDataset
 from ._nested import flatten, unflatten
 from ._spec import ElementSpec
 from ._version import __version__
@@ -37,9 +37,9 @@ from_torch = as_tensor
 from_jax = as_tensor
 
 __all__ = [
-    "Adapters", "Batches", "DType", "DeadlineError", "DenseTensor", "ElementSpec", "Error", "FileError", "FormatInfo", "Inspection", "InternalError", "NotFoundError",
-    "RaggedTensor", "SparseTensor", "TensorInfo", "TensorMap", "UnavailableError", "__version__", "add", "allclose", "as_dtype",
-    "as_tensor", "collate_sparse", "concat", "deserialize_many_sparse", "deserialize_sparse", "dumps", "flatten", "formats", "from_arrow", "from_dense",
+    "Adapters", "Batches", "DType", "Dataset", "DatasetIterator", "DeadlineError", "DenseTensor", "ElementSpec", "Error", "FileError",
+    "FormatInfo", "Inspection", "InternalError", "NotFoundError", "RaggedTensor", "SparseDataset", "SparseTensor", "TensorInfo", "TensorMap", "UnavailableError", "__version__", "add", "allclose", "as_dtype",
+    "as_tensor", "collate_sparse", "concat", "dataset", "deserialize_many_sparse", "deserialize_sparse", "dumps", "flatten", "formats", "from_arrow", "from_dense",
     "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf", "from_torch", "get_threads", "inspect", "load", "loads", "matmul",
     "parse_tensor", "save", "serialize_many_sparse", "serialize_sparse", "serialize_tensor", "set_threads", "unflatten",
 ]  # fmt: skip

@@ -90,7 +90,8 @@ def _name_of(function: Any) -> str:
 
 
 class Dataset(Adapters):
-    """A stream of rows, and after batch() of TensorMaps, with the adapters tf(), keras(), torch() and scipy(). Each stage gives a new Dataset; nothing is read before iteration.
+    """A stream of rows, and after batch() of TensorMaps, with the adapters tf(), keras(), torch() and scipy(). Each stage gives a new
+    Dataset; nothing is read before iteration.
 
     Each iteration over one Dataset is a pass of its own: the first is epoch 0, the next 1, and shuffles differ from pass to pass.
     iterator(epoch=…) asks for a certain one. The order depends on data, stages and seeds only, never on threads.
@@ -218,6 +219,80 @@ class Dataset(Adapters):
         return "Dataset:\n" + "".join(f"  {line}\n" for line in self._core.describe().splitlines()).rstrip("\n")
 
 
+def dataset(source: Any, spec: Any = None, format: str | None = None, *, on_error: str = "stop", threads: int = 0, **options: Any) -> Dataset:
+    """A Dataset of the rows of `source`:
+
+    - a path, a glob or a list of them. format: "tfrecord", "libsvm", "csv", "tsv", "criteo", "parquet", or any format that load()
+      reads, whose tensors share axis 0; without one the first file says. Text and records may be compressed.
+    - tensors in memory: a mapping by name, or one matrix or array, called "x".
+    - anything with __arrow_c_stream__ (a pyarrow Table or RecordBatchReader), or a function that gives one for each pass.
+    - an iterable of rows, or a function that gives an iterator for each pass: dicts or TensorMaps by name, sparse rows as
+      from_generator takes them.
+
+    spec: for records what tf.io.parse_example takes, by name, or a schema's text; for iterables what a row is, as element_spec says it.
+    on_error: "stop" at the first damage, or "skip" and count what is damaged. threads: that decode, 0 for one a core.
+    Other keywords are the source's: columns=, base=, dtype=, label_dtype= (libsvm); header=, delimiter=, dtypes=, missing=, shape=,
+    kind= (csv); numbers=, categories=, width=, missing=, logarithm=, sparse=, label= (criteo); columns= (parquet).
+    """
+    core = _source(source, spec, format, options)
+    if options:
+        raise TypeError(f"{next(iter(options))!r} is no option of this source")
+    return Dataset(core).with_options(threads=threads, on_error=on_error)
+
+
+def _source(source: Any, spec: Any, format: str | None, options: dict[str, Any]) -> Any:
+    if isinstance(source, (str, os.PathLike)):
+        return _files([os.fspath(source)], spec, format, options)
+    if isinstance(source, (list, tuple)) and source and all(isinstance(one, (str, os.PathLike)) for one in source):
+        return _files([os.fspath(one) for one in source], spec, format, options)
+    if format is not None:
+        raise TypeError("format= is for files")
+    if isinstance(source, Mapping):
+        return _core._dataset_tensors([(name, as_tensor(tensor)) for name, tensor in source.items()])
+    if hasattr(source, "__arrow_c_stream__") and not isinstance(source, _OURS):
+        return _core._dataset_arrow(lambda: source, type(source).__name__)
+    if isinstance(source, _OURS) or hasattr(source, "__array__") or hasattr(source, "tocsr"):
+        return _core._dataset_tensors([("x", as_tensor(source))])
+    if callable(source) or hasattr(source, "__iter__"):
+        from ._dataset_rows import rows_source
+
+        return rows_source(source, spec, options)
+    raise TypeError(f"expected paths, tensors, an Arrow stream or an iterable of rows, not {type(source).__name__}")
+
+
+_TEXT = {"csv": ",", "tsv": "\t"}
+
+
+def _files(paths: list[str], spec: Any, format: str | None, options: dict[str, Any]) -> Any:
+    if format is None:
+        suffix = os.path.splitext(paths[0])[1].lower()
+        if suffix in (".parquet", ".pq"):
+            format = "parquet"
+        else:
+            format = _core._dataset_format(_core._dataset_paths(paths)[0])
+    if format == "parquet":
+        from ._dataset_rows import parquet_source
+
+        return parquet_source(_core._dataset_paths(paths), options)
+    if spec is not None and format != "tfrecord":
+        raise TypeError(f"spec= is for records and iterables; a {format} source says itself what its rows are")
+    if format == "libsvm":
+        return _core._dataset_libsvm(
+            paths, options.pop("columns", -1), options.pop("base", -1), options.pop("dtype", "float32"), options.pop("label_dtype", "float32")
+        )
+    if format in _TEXT:
+        return _core._dataset_csv(
+            paths, options.pop("kind", "auto"), options.pop("delimiter", _TEXT[format]), options.pop("header", None),
+            dict(options.pop("dtypes", {})), options.pop("missing", None), options.pop("shape", None), options.pop("base", 0),
+        )  # fmt: skip
+    if format == "criteo":
+        return _core._dataset_criteo(
+            paths, options.pop("numbers", 13), options.pop("categories", 26), options.pop("width", 1 << 20), options.pop("missing", 0.0),
+            options.pop("logarithm", False), options.pop("sparse", False), options.pop("label", True),
+        )  # fmt: skip
+    return _core._dataset_shards(paths, format)
+
+
 class SparseDataset(Dataset):
     """Datasets of sparse rows: from_pairs, from_scipy, from_generator. A row is a vector of `columns`; a batch of them COO or CSR,
     sorted."""
@@ -244,3 +319,14 @@ class SparseDataset(Dataset):
         elif labels is not None:
             entries.append(("y", as_tensor(labels)))
         return cls(_core._dataset_tensors(entries))
+
+    @classmethod
+    def from_generator(cls, rows: Any, shape: Any, dtype: Any = "float32", *, name: str = "x", label_dtype: Any = None) -> Dataset:
+        """Rows that Python makes, one by one: a function that gives an iterator for each pass, or an iterable.
+
+        A row is {column: value}, an iterable of (column, value) pairs, (columns, values) as two arrays, a SciPy matrix of one row or a
+        SparseTensor; with label_dtype a tuple (row, label), whose label is called "y". Columns may come in any order.
+        shape: the number of columns, or of a row of several axes its shape."""
+        from ._dataset_rows import sparse_rows_source
+
+        return cls(sparse_rows_source(rows, shape, dtype, name, label_dtype))

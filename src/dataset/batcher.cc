@@ -105,7 +105,7 @@ void Batcher::decode(Job& job) {
   for (size_t i = 0; fits && i < spec_.size(); ++i) fits = job.out[i].name == spec_[i].name;
   if (!fits || !job.out.metadata.empty()) job.out = {};
   BadRow bad;
-  Status status = decoder_->decode(job.rows, job.good, options_, recycler_, job.scratch.get(), job.out, bad);
+  Status status = decoder_->decode(job.rows, job.good, options_, pool_, job.scratch.get(), job.out, bad);
   if (status.ok()) {
     job.status = fit_batch(spec_, options_, job.out);
     return;
@@ -130,7 +130,7 @@ void Batcher::find_damage(Job& job) {
     Status status;
     if (good) {
       const uint32_t one[1] = {static_cast<uint32_t>(i)};
-      status = decoder_->decode(job.rows, one, options_, recycler_, job.scratch.get(), out, bad);
+      status = decoder_->decode(job.rows, one, options_, pool_, job.scratch.get(), out, bad);
     }
     Row row = job.rows.row(i);
     std::string reason;

@@ -56,7 +56,7 @@ class Batcher : public BatchStage {
   const std::function<void(std::string_view)> log_;
   const size_t position_;  // of our three numbers: pass, rows, left out
   const size_t threads_wanted_;
-  Recycler recycler_;
+  BufferPool pool_;
 
   // Of whoever gathers.
   uint64_t pulled_ = 0;  // rows that the stage has given

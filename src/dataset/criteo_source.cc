@@ -28,36 +28,36 @@ class CriteoDecoder : public RowDecoder {
   }
   std::span<const ElementSpec> spec() const override { return spec_; }
 
-  Status decode(const RowBlock& rows, std::span<const uint32_t> which, const BatchOptions&, Recycler& recycler, DecoderScratch*, TensorMap& out,
-                BadRow& bad) const override {
+  Status decode(const RowBlock& rows, std::span<const uint32_t> which, const BatchOptions&, BufferPool& pool, DecoderScratch*,
+                TensorMap& out, BadRow& bad) const override {
     const size_t count = which.size();
     const auto numbers = static_cast<size_t>(options_.numbers), words = static_cast<size_t>(options_.categories);
-    FERRY_ASSIGN_OR_RETURN(auto labels, recycler.take(count * 4));
-    FERRY_ASSIGN_OR_RETURN(auto values, recycler.take(count * numbers * 4));
-    FERRY_ASSIGN_OR_RETURN(auto ids, recycler.take(count * words * 8));
+    FERRY_ASSIGN_OR_RETURN(auto labels, pool.allocate(count * 4));
+    FERRY_ASSIGN_OR_RETURN(auto values, pool.allocate(count * numbers * 4));
+    FERRY_ASSIGN_OR_RETURN(auto ids, pool.allocate(count * words * 8));
     for (size_t i = 0; i < count; ++i) {
       bad.row = i;
-      FERRY_RETURN_IF_ERROR(parse(rows.row(which[i]).text(), labels.as<float>() + i, values.as<float>() + i * numbers,
-                                  ids.as<int64_t>() + i * words));
+      FERRY_RETURN_IF_ERROR(parse(rows.row(which[i]).text(), labels.as<float>().data() + i, values.as<float>().data() + i * numbers,
+                                  ids.as<int64_t>().data() + i * words));
     }
     const auto n = static_cast<int64_t>(count);
     size_t position = 0;
     if (options_.label) {
-      FERRY_ASSIGN_OR_RETURN(DenseTensor label, DenseTensor::make(DType::float32, Shape{n}, std::move(labels).freeze(count * 4)));
+      FERRY_ASSIGN_OR_RETURN(DenseTensor label, DenseTensor::make(DType::float32, Shape{n}, frozen(std::move(labels), count * 4)));
       FERRY_RETURN_IF_ERROR(set_tensor(out, position++, "label", std::move(label)));
     }
     if (numbers > 0) {
-      FERRY_ASSIGN_OR_RETURN(DenseTensor dense, DenseTensor::make(DType::float32, Shape{n, options_.numbers},
-                                                                  std::move(values).freeze(count * numbers * 4)));
+      FERRY_ASSIGN_OR_RETURN(DenseTensor dense,
+                             DenseTensor::make(DType::float32, Shape{n, options_.numbers}, frozen(std::move(values), count * numbers * 4)));
       FERRY_RETURN_IF_ERROR(set_tensor(out, position++, "numbers", std::move(dense)));
     }
     if (words == 0) return {};
     if (!options_.sparse) {
-      FERRY_ASSIGN_OR_RETURN(DenseTensor dense, DenseTensor::make(DType::int64, Shape{n, options_.categories},
-                                                                  std::move(ids).freeze(count * words * 8)));
+      FERRY_ASSIGN_OR_RETURN(DenseTensor dense,
+                             DenseTensor::make(DType::int64, Shape{n, options_.categories}, frozen(std::move(ids), count * words * 8)));
       return set_tensor(out, position, "categories", std::move(dense));
     }
-    FERRY_ASSIGN_OR_RETURN(SparseTensor x, counted(ids.as<int64_t>(), count, words, recycler));
+    FERRY_ASSIGN_OR_RETURN(SparseTensor x, counted(ids.as<int64_t>().data(), count, words, pool));
     return set_tensor(out, position, "categories", std::move(x));
   }
 
@@ -76,7 +76,9 @@ class CriteoDecoder : public RowDecoder {
         if (!text.empty()) {
           const char* const stop = text.data() + text.size();
           if (parse_number(text.data(), stop, value) != stop) {
-            return Status(StatusCode::data_loss, concat("found ", quoted(field), " as ", f < lead ? std::string("the label") : concat("number ", f - lead), ", expected a number"),
+            return Status(StatusCode::data_loss,
+                          concat("found ", quoted(field), " as ", f < lead ? std::string("the label") : concat("number ", f - lead),
+                                 ", expected a number"),
                           static_cast<uint64_t>(at - line.data()));
           }
           if (options_.logarithm && f >= lead) value = value > 0 ? std::log1p(value) : 0.0f;
@@ -105,11 +107,11 @@ class CriteoDecoder : public RowDecoder {
   }
 
   // Of each row the ids that are not missing, sorted, and how often each stands there.
-  Result<SparseTensor> counted(int64_t* ids, size_t rows, size_t words, Recycler& recycler) const {
-    FERRY_ASSIGN_OR_RETURN(auto indices, recycler.take(rows * words * 16));
-    FERRY_ASSIGN_OR_RETURN(auto values, recycler.take(rows * words * 4));
-    int64_t* to = indices.as<int64_t>();
-    float* value = values.as<float>();
+  Result<SparseTensor> counted(int64_t* ids, size_t rows, size_t words, BufferPool& pool) const {
+    FERRY_ASSIGN_OR_RETURN(auto indices, pool.allocate(rows * words * 16));
+    FERRY_ASSIGN_OR_RETURN(auto values, pool.allocate(rows * words * 4));
+    int64_t* to = indices.as<int64_t>().data();
+    float* value = values.as<float>().data();
     size_t nnz = 0;
     for (size_t row = 0; row < rows; ++row) {
       int64_t* const first = ids + row * words;
@@ -127,8 +129,8 @@ class CriteoDecoder : public RowDecoder {
       }
     }
     const auto count = static_cast<int64_t>(nnz);
-    FERRY_ASSIGN_OR_RETURN(DenseTensor coordinates, DenseTensor::make(DType::int64, Shape{count, 2}, std::move(indices).freeze(nnz * 16)));
-    FERRY_ASSIGN_OR_RETURN(DenseTensor ones, DenseTensor::make(DType::float32, Shape{count}, std::move(values).freeze(nnz * 4)));
+    FERRY_ASSIGN_OR_RETURN(DenseTensor coordinates, DenseTensor::make(DType::int64, Shape{count, 2}, frozen(std::move(indices), nnz * 16)));
+    FERRY_ASSIGN_OR_RETURN(DenseTensor ones, DenseTensor::make(DType::float32, Shape{count}, frozen(std::move(values), nnz * 4)));
     return SparseTensor::coo(Shape{static_cast<int64_t>(rows), options_.width}, std::move(coordinates), std::move(ones), Order{true, true});
   }
 
@@ -160,7 +162,8 @@ class CriteoKind : public FileKind {
         options_.numbers > 4096) {
       return invalid_argument(concat(options_.numbers, " numbers and ", options_.categories, " words a line, expected 1 to 4096 of them"));
     }
-    if (options_.width < 2) return invalid_argument(concat("ids less than ", options_.width, " were asked for; 0 means missing, so there are at least 2"));
+    if (options_.width < 2)
+      return invalid_argument(concat("ids less than ", options_.width, " were asked for; 0 means missing, so there are at least 2"));
     return std::shared_ptr<const RowDecoder>(std::make_shared<CriteoDecoder>(options_));
   }
 

@@ -22,7 +22,9 @@ Status split(std::string_view text, char delimiter, size_t columns, std::vector<
   csv::RecordReader reader(text, 0, delimiter);
   const auto more = reader.next(fields);
   // The message of the reader counts lines from the row's own; the place is told by the row.
-  if (!more.ok()) return Status(more.status().code(), std::string(more.status().message()).substr(more.status().message().find(": ") + 2), more.status().offset());
+  if (!more.ok())
+    return Status(more.status().code(), std::string(more.status().message()).substr(more.status().message().find(": ") + 2),
+                  more.status().offset());
   if (fields.size() != columns) return data_loss(concat("a record of ", fields.size(), " fields, expected ", columns));
   return {};
 }
@@ -42,7 +44,7 @@ class TableDecoder : public RowDecoder {
   }
   std::span<const ElementSpec> spec() const override { return spec_; }
   std::unique_ptr<DecoderScratch> new_scratch() const override { return std::make_unique<Scratch>(); }
-  Status decode(const RowBlock& rows, std::span<const uint32_t> which, const BatchOptions&, Recycler& recycler, DecoderScratch* given,
+  Status decode(const RowBlock& rows, std::span<const uint32_t> which, const BatchOptions&, BufferPool& pool, DecoderScratch* given,
                 TensorMap& out, BadRow& bad) const override {
     auto& scratch = static_cast<Scratch&>(*given);
     scratch.all.clear();
@@ -53,7 +55,7 @@ class TableDecoder : public RowDecoder {
     }
     const FieldGrid grid{scratch.all, columns_.size()};
     for (size_t c = 0; c < columns_.size(); ++c) {
-      auto values = text_column(grid, c, columns_[c].dtype, missing_, recycler, bad);
+      auto values = text_column(grid, c, columns_[c].dtype, missing_, pool, bad);
       if (!values.ok()) return values.status().with_context(concat("column ", quoted(columns_[c].name)));
       FERRY_RETURN_IF_ERROR(set_tensor(out, c, columns_[c].name, *std::move(values)));
     }
@@ -134,7 +136,8 @@ Status read_pairs(std::string_view text, char delimiter, size_t fields, int64_t 
     const std::string_view word = trimmed(row.back().text);
     const char* const end = word.data() + word.size();
     double value;
-    if (parse_number(word.data(), end, value) != end || word.empty()) return data_loss(concat("found ", quoted(word), " as the value, expected a number"));
+    if (parse_number(word.data(), end, value) != end || word.empty())
+      return data_loss(concat("found ", quoted(word), " as the value, expected a number"));
     FERRY_RETURN_IF_ERROR(use(index, value));
   }
 }
@@ -150,7 +153,7 @@ class PairsDecoder : public RowDecoder {
   }
   std::span<const ElementSpec> spec() const override { return spec_; }
   std::unique_ptr<DecoderScratch> new_scratch() const override { return std::make_unique<Scratch>(); }
-  Status decode(const RowBlock& rows, std::span<const uint32_t> which, const BatchOptions&, Recycler& recycler, DecoderScratch* given,
+  Status decode(const RowBlock& rows, std::span<const uint32_t> which, const BatchOptions&, BufferPool& pool, DecoderScratch* given,
                 TensorMap& out, BadRow& bad) const override {
     auto& scratch = static_cast<Scratch&>(*given);
     const size_t rank = shape_.rank() + 1;
@@ -159,50 +162,54 @@ class PairsDecoder : public RowDecoder {
       const std::string_view text = rows.row(i).text();
       room += static_cast<size_t>(std::count(text.begin(), text.end(), '\n')) + 1;
     }
-    FERRY_ASSIGN_OR_RETURN(auto numbers, recycler.take(which.size() * 8));
-    FERRY_ASSIGN_OR_RETURN(auto indices, recycler.take(room * rank * 8));
-    FERRY_ASSIGN_OR_RETURN(auto values, recycler.take(room * 8));
-    int64_t* to = indices.as<int64_t>();
+    FERRY_ASSIGN_OR_RETURN(auto numbers, pool.allocate(which.size() * 8));
+    FERRY_ASSIGN_OR_RETURN(auto indices, pool.allocate(room * rank * 8));
+    FERRY_ASSIGN_OR_RETURN(auto values, pool.allocate(room * 8));
+    int64_t* to = indices.as<int64_t>().data();
     const bool wide = spec_[1].dtype == DType::float64;
     size_t nnz = 0;
     bool unique = true;
     for (size_t i = 0; i < which.size(); ++i) {
       bad.row = i;
       bool first = true;
-      FERRY_RETURN_IF_ERROR(read_pairs(rows.row(which[i]).text(), delimiter_, rank + 1, base_, scratch.row,
-                                       [&](const std::vector<int64_t>& index, double value) -> Status {
-        numbers.as<int64_t>()[i] = index[0];
-        int order = first ? 1 : 0;
-        to[0] = static_cast<int64_t>(i);
-        for (size_t axis = 1; axis < rank; ++axis) {
-          if (index[axis] >= shape_[axis - 1]) {
-            return data_loss(concat("index ", index[axis] + base_, " on axis ", axis, ", which has ", shape_[axis - 1]));
-          }
-          to[axis] = index[axis];
-          if (order == 0) order = to[axis] > to[axis - rank] ? 1 : to[axis] < to[axis - rank] ? -1 : 0;
-        }
-        if (order < 0) return data_loss("the entries of a row are not in order; sort the file, or load it whole with ferry.load");
-        unique &= order > 0;
-        if (wide) {
-          values.as<double>()[nnz] = value;
-        } else {
-          values.as<float>()[nnz] = static_cast<float>(value);
-        }
-        ++nnz;
-        to += rank;
-        first = false;
-        return {};
-      }));
+      FERRY_RETURN_IF_ERROR(
+          read_pairs(rows.row(which[i]).text(), delimiter_, rank + 1, base_, scratch.row,
+                     [&](const std::vector<int64_t>& index, double value) -> Status {
+                       numbers.as<int64_t>().data()[i] = index[0];
+                       int order = first ? 1 : 0;
+                       to[0] = static_cast<int64_t>(i);
+                       for (size_t axis = 1; axis < rank; ++axis) {
+                         if (index[axis] >= shape_[axis - 1]) {
+                           return data_loss(concat("index ", index[axis] + base_, " on axis ", axis, ", which has ", shape_[axis - 1]));
+                         }
+                         to[axis] = index[axis];
+                         if (order == 0) order = to[axis] > to[axis - rank] ? 1 : to[axis] < to[axis - rank] ? -1 : 0;
+                       }
+                       if (order < 0)
+                         return data_loss("the entries of a row are not in order; sort the file, or load it whole with ferry.load");
+                       unique &= order > 0;
+                       if (wide) {
+                         values.as<double>().data()[nnz] = value;
+                       } else {
+                         values.as<float>().data()[nnz] = static_cast<float>(value);
+                       }
+                       ++nnz;
+                       to += rank;
+                       first = false;
+                       return {};
+                     }));
     }
     const auto n = static_cast<int64_t>(which.size()), count = static_cast<int64_t>(nnz);
-    FERRY_ASSIGN_OR_RETURN(DenseTensor row, DenseTensor::make(DType::int64, Shape{n}, std::move(numbers).freeze(which.size() * 8)));
+    FERRY_ASSIGN_OR_RETURN(DenseTensor row, DenseTensor::make(DType::int64, Shape{n}, frozen(std::move(numbers), which.size() * 8)));
     FERRY_RETURN_IF_ERROR(set_tensor(out, 0, "row", std::move(row)));
     FERRY_ASSIGN_OR_RETURN(DenseTensor coordinates, DenseTensor::make(DType::int64, Shape{count, static_cast<int64_t>(rank)},
-                                                                      std::move(indices).freeze(nnz * rank * 8)));
-    FERRY_ASSIGN_OR_RETURN(DenseTensor entries, DenseTensor::make(spec_[1].dtype, Shape{count}, std::move(values).freeze(nnz * (wide ? 8 : 4))));
+                                                                      frozen(std::move(indices), nnz * rank * 8)));
+    FERRY_ASSIGN_OR_RETURN(DenseTensor entries,
+                           DenseTensor::make(spec_[1].dtype, Shape{count}, frozen(std::move(values), nnz * (wide ? 8 : 4))));
     Shape shape{n};
     for (const int64_t dim : shape_) shape.append(dim);
-    FERRY_ASSIGN_OR_RETURN(SparseTensor x, SparseTensor::coo(std::move(shape), std::move(coordinates), std::move(entries), Order{true, unique}));
+    FERRY_ASSIGN_OR_RETURN(SparseTensor x,
+                           SparseTensor::coo(std::move(shape), std::move(coordinates), std::move(entries), Order{true, unique}));
     return set_tensor(out, 1, name_, std::move(x));
   }
 
@@ -302,7 +309,8 @@ class CsvKind : public FileKind {
         dtype = guesses[c].dtype();
         if (*dtype == DType::float64) dtype = DType::float32;
       }
-      if (!is_text_dtype(*dtype)) return unsupported(concat("column ", quoted(header.names[c]), ": text is not read as ", dtype_name(*dtype)));
+      if (!is_text_dtype(*dtype))
+        return unsupported(concat("column ", quoted(header.names[c]), ": text is not read as ", dtype_name(*dtype)));
       for (const TableColumn& other : columns) {
         if (other.name == header.names[c]) return data_loss(concat("two columns are called ", quoted(other.name)));
       }
@@ -335,7 +343,8 @@ class CsvKind : public FileKind {
             (void)read_pairs(row.text(), options_.delimiter, fields, options_.base, row_fields,
                              [&](const std::vector<int64_t>& index, double) -> Status {
                                for (size_t axis = 1; axis < index.size(); ++axis) {
-                                 if (index[axis] < std::numeric_limits<int64_t>::max()) shape[axis - 1] = std::max(shape[axis - 1], index[axis] + 1);
+                                 if (index[axis] < std::numeric_limits<int64_t>::max())
+                                   shape[axis - 1] = std::max(shape[axis - 1], index[axis] + 1);
                                }
                                return {};
                              });
@@ -347,7 +356,8 @@ class CsvKind : public FileKind {
       return invalid_argument(concat("shape ", shape.to_string(), " is given for rows of ", fields - 2, fields == 3 ? " axis" : " axes"));
     }
     const DType dtype = header.dtypes.back() == DType::float64 ? DType::float64 : DType::float32;
-    return std::shared_ptr<const RowDecoder>(std::make_shared<PairsDecoder>(header.name, std::move(shape), options_.delimiter, options_.base, dtype));
+    return std::shared_ptr<const RowDecoder>(
+        std::make_shared<PairsDecoder>(header.name, std::move(shape), options_.delimiter, options_.base, dtype));
   }
 
   CsvOptions options_;
@@ -369,7 +379,9 @@ namespace ferry {
 
 using namespace dataset;
 
-Dataset Dataset::libsvm(const std::vector<std::string>& paths, LibsvmOptions options) { return of_files(paths, libsvm_kind(std::move(options))); }
+Dataset Dataset::libsvm(const std::vector<std::string>& paths, LibsvmOptions options) {
+  return of_files(paths, libsvm_kind(std::move(options)));
+}
 Dataset Dataset::csv(const std::vector<std::string>& paths, CsvOptions options) { return of_files(paths, csv_kind(std::move(options))); }
 Dataset Dataset::criteo(const std::vector<std::string>& paths, CriteoOptions options) { return of_files(paths, criteo_kind(options)); }
 

@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-#include "dataset/recycle.h"
 #include "dataset/row.h"
+#include "ferry/buffer_pool.h"
 #include "ferry/dataset.h"
 #include "ferry/tensor_map.h"
 
@@ -33,11 +33,17 @@ class RowDecoder {
   virtual std::unique_ptr<DecoderScratch> new_scratch() const { return nullptr; }
   // Fills `out`, whose tensors have the names of spec() or which is empty. An error says in `bad` which row it is about, and names
   // the feature but not the row.
-  virtual Status decode(const RowBlock& rows, std::span<const uint32_t> which, const BatchOptions& options, Recycler& recycler,
+  virtual Status decode(const RowBlock& rows, std::span<const uint32_t> which, const BatchOptions& options, BufferPool& pool,
                         DecoderScratch* scratch, TensorMap& out, BadRow& bad) const = 0;
   // How many values `feature` has in the row, for bucket_by_length.
   virtual Result<int64_t> length(const Row& row, size_t feature) const;
 };
+
+// The first `size` bytes of a block.
+inline Buffer frozen(PooledBuffer block, size_t size) {
+  block.truncate(size);
+  return std::move(block).freeze();
+}
 
 // The tensor `position` of `out`, made if it is not there. Tensors of a batch are always set in the order of the spec.
 Status set_tensor(TensorMap& out, size_t position, const std::string& name, Tensor tensor);

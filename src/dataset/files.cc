@@ -34,8 +34,9 @@ Result<std::vector<std::string>> expand_paths(std::span<const std::string> patte
     }
     const bool none = found.gl_pathc == 0;
     ::globfree(&found);
-    if (none) return code == GLOB_NOMATCH || code == 0 ? not_found(concat("no file fits ", quoted(pattern)))
-                                                       : io_error(concat("the folder of ", quoted(pattern), " cannot be read"));
+    if (none)
+      return code == GLOB_NOMATCH || code == 0 ? not_found(concat("no file fits ", quoted(pattern)))
+                                               : io_error(concat("the folder of ", quoted(pattern), " cannot be read"));
   }
   if (out.empty()) return invalid_argument("no files are given");
   return out;
@@ -166,8 +167,9 @@ class FilesStage : public RowStage {
         auto made = kind_->index(paths_[i], context_);
         if (!made.ok()) return Status(made.status().code(), concat(paths_[i], ": ", made.status().message()), made.status().offset());
         if (*made == nullptr) {
-          return unsupported(concat(paths_[i], ": the rows of this file can only be read in order (it is compressed, or they end where only "
-                                               "reading tells); shuffle with a buffer"));
+          return unsupported(concat(paths_[i],
+                                    ": the rows of this file can only be read in order (it is compressed, or they end where only "
+                                    "reading tells); shuffle with a buffer"));
         }
         index = *std::move(made);
       }
@@ -287,7 +289,8 @@ class FilesPlan : public RowPlan {
       const size_t slash = path.rfind('/');
       struct stat info;
       const bool there = ::stat(path.c_str(), &info) == 0;
-      for (const char c : std::string_view(path).substr(slash == std::string::npos ? 0 : slash + 1)) hash = mix(hash + static_cast<unsigned char>(c) + 1);
+      for (const char c : std::string_view(path).substr(slash == std::string::npos ? 0 : slash + 1))
+        hash = mix(hash + static_cast<unsigned char>(c) + 1);
       hash = mix(hash ^ (there ? static_cast<uint64_t>(info.st_size) : kAll));
     }
     std::string out = concat(kind_->describe(), " ", paths_.size(), paths_.size() == 1 ? " file " : " files ", hash);
@@ -334,3 +337,9 @@ RowPlanPtr plan_files(std::vector<std::string> paths, std::shared_ptr<const File
 }
 
 }  // namespace ferry::dataset
+
+namespace ferry {
+
+Result<std::vector<std::string>> expand_dataset_paths(std::span<const std::string> patterns) { return dataset::expand_paths(patterns); }
+
+}  // namespace ferry

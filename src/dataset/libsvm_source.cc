@@ -33,8 +33,9 @@ Status parse_row(const Row& row, Label&& label, Qid&& qid, Entry&& entry) {
   const char* after = parse_number(place, end, number);
   if (after == nullptr || (after != end && !text::is_blank(*after) && *after != '#')) {
     const bool many = after != nullptr && *after == ',';
-    return at(row, place, concat("found ", text::word_at(place, end), " as the label, expected ", many ? "one number" : "a number",
-                                 many ? "; rows of several labels are read with ferry.load" : ""));
+    return at(row, place,
+              concat("found ", text::word_at(place, end), " as the label, expected ", many ? "one number" : "a number",
+                     many ? "; rows of several labels are read with ferry.load" : ""));
   }
   label(number);
   place = text::skip_blanks(after, end);
@@ -74,39 +75,39 @@ class LibsvmDecoder : public RowDecoder {
   }
   std::span<const ElementSpec> spec() const override { return spec_; }
 
-  Status decode(const RowBlock& rows, std::span<const uint32_t> which, const BatchOptions& options, Recycler& recycler, DecoderScratch*,
+  Status decode(const RowBlock& rows, std::span<const uint32_t> which, const BatchOptions& options, BufferPool& pool, DecoderScratch*,
                 TensorMap& out, BadRow& bad) const override {
-    if (options_.dtype == DType::float32) return decode_as<float>(rows, which, options, recycler, out, bad);
-    return decode_as<double>(rows, which, options, recycler, out, bad);
+    if (options_.dtype == DType::float32) return decode_as<float>(rows, which, options, pool, out, bad);
+    return decode_as<double>(rows, which, options, pool, out, bad);
   }
 
  private:
   template <class Value>
-  Status decode_as(const RowBlock& rows, std::span<const uint32_t> which, const BatchOptions& options, Recycler& recycler, TensorMap& out,
+  Status decode_as(const RowBlock& rows, std::span<const uint32_t> which, const BatchOptions& options, BufferPool& pool, TensorMap& out,
                    BadRow& bad) const {
     if (options.sparse == Layout::csr) {
-      if (facts_.columns <= std::numeric_limits<int32_t>::max()) return decode_to<Value, int32_t>(rows, which, recycler, out, bad);
-      return decode_to<Value, int64_t>(rows, which, recycler, out, bad);
+      if (facts_.columns <= std::numeric_limits<int32_t>::max()) return decode_to<Value, int32_t>(rows, which, pool, out, bad);
+      return decode_to<Value, int64_t>(rows, which, pool, out, bad);
     }
-    return decode_to<Value, void>(rows, which, recycler, out, bad);
+    return decode_to<Value, void>(rows, which, pool, out, bad);
   }
 
   // Minor: the index dtype of CSR, or void for COO.
   template <class Value, class Minor>
-  Status decode_to(const RowBlock& rows, std::span<const uint32_t> which, Recycler& recycler, TensorMap& out, BadRow& bad) const {
+  Status decode_to(const RowBlock& rows, std::span<const uint32_t> which, BufferPool& pool, TensorMap& out, BadRow& bad) const {
     constexpr bool kCoo = std::is_void_v<Minor>;
     using Index = std::conditional_t<kCoo, int64_t, Minor>;
     const size_t count = which.size();
     size_t room = 0;  // an entry has a colon
     for (const uint32_t i : which) room += text::count_bytes(rows.row(i).text(), ':', ':').first;
-    FERRY_ASSIGN_OR_RETURN(auto index_block, recycler.take(room * sizeof(Index) * (kCoo ? 2 : 1)));
-    FERRY_ASSIGN_OR_RETURN(auto value_block, recycler.take(room * sizeof(Value)));
-    FERRY_ASSIGN_OR_RETURN(auto label_block, recycler.take(count * dtype_size(options_.label_dtype)));
-    FERRY_ASSIGN_OR_RETURN(auto pointer_block, recycler.take((count + 1) * sizeof(Index)));
-    FERRY_ASSIGN_OR_RETURN(auto qid_block, recycler.take(facts_.qid ? count * 8 : 0));
-    Index* index_to = index_block.template as<Index>();
-    Value* value_to = value_block.template as<Value>();
-    Index* pointers = pointer_block.template as<Index>();
+    FERRY_ASSIGN_OR_RETURN(auto index_block, pool.allocate(room * sizeof(Index) * (kCoo ? 2 : 1)));
+    FERRY_ASSIGN_OR_RETURN(auto value_block, pool.allocate(room * sizeof(Value)));
+    FERRY_ASSIGN_OR_RETURN(auto label_block, pool.allocate(count * dtype_size(options_.label_dtype)));
+    FERRY_ASSIGN_OR_RETURN(auto pointer_block, pool.allocate((count + 1) * sizeof(Index)));
+    FERRY_ASSIGN_OR_RETURN(auto qid_block, pool.allocate(facts_.qid ? count * 8 : 0));
+    Index* index_to = index_block.template as<Index>().data();
+    Value* value_to = value_block.template as<Value>().data();
+    Index* pointers = pointer_block.template as<Index>().data();
     pointers[0] = 0;
     bool unique = true;
     int64_t nnz = 0;
@@ -119,16 +120,18 @@ class LibsvmDecoder : public RowDecoder {
           row, [&](double label) { whole = put_label(label_block.data(), i, label); },
           [&](int64_t qid) {
             has_qid = true;
-            if (facts_.qid) qid_block.template as<int64_t>()[i] = qid;
+            if (facts_.qid) qid_block.template as<int64_t>().data()[i] = qid;
           },
           [&](const char* place, int64_t index, Value value) -> Status {
             const int64_t column = index - facts_.base;
             if (column < 0 || column >= facts_.columns) [[unlikely]] {
-              return at(row, place, concat("index ", index, ", expected ", facts_.base, " to ", facts_.columns - 1 + facts_.base, ": there are ",
-                                           facts_.columns, " columns"));
+              return at(row, place,
+                        concat("index ", index, ", expected ", facts_.base, " to ", facts_.columns - 1 + facts_.base, ": there are ",
+                               facts_.columns, " columns"));
             }
             if (column <= last) [[unlikely]] {
-              if (column < last) return at(row, place, concat("index ", index, " follows ", last + facts_.base, " in this row, expected them to rise"));
+              if (column < last)
+                return at(row, place, concat("index ", index, " follows ", last + facts_.base, " in this row, expected them to rise"));
               unique = false;
             }
             last = column;
@@ -140,33 +143,35 @@ class LibsvmDecoder : public RowDecoder {
           }));
       if (!whole) return at(row, row.text().data(), concat("the label is not one that ", dtype_name(options_.label_dtype), " can hold"));
       if (has_qid != facts_.qid) {
-        return at(row, row.text().data(), facts_.qid ? "this row has no qid and the first row has one" : "this row has a qid and the first row has none");
+        return at(row, row.text().data(),
+                  facts_.qid ? "this row has no qid and the first row has one" : "this row has a qid and the first row has none");
       }
       pointers[i + 1] = static_cast<Index>(nnz);
     }
     const auto n = static_cast<int64_t>(count);
     const Order order{true, unique};
     FERRY_ASSIGN_OR_RETURN(DenseTensor values, DenseTensor::make(options_.dtype, Shape{nnz},
-                                                                 std::move(value_block).freeze(static_cast<size_t>(nnz) * sizeof(Value))));
+                                                                 frozen(std::move(value_block), static_cast<size_t>(nnz) * sizeof(Value))));
     if constexpr (kCoo) {
-      FERRY_ASSIGN_OR_RETURN(DenseTensor indices, DenseTensor::make(DType::int64, Shape{nnz, 2},
-                                                                    std::move(index_block).freeze(static_cast<size_t>(nnz) * 16)));
+      FERRY_ASSIGN_OR_RETURN(DenseTensor indices,
+                             DenseTensor::make(DType::int64, Shape{nnz, 2}, frozen(std::move(index_block), static_cast<size_t>(nnz) * 16)));
       FERRY_ASSIGN_OR_RETURN(SparseTensor x, SparseTensor::coo(Shape{n, facts_.columns}, std::move(indices), std::move(values), order));
       FERRY_RETURN_IF_ERROR(set_tensor(out, 0, "x", std::move(x)));
     } else {
-      FERRY_ASSIGN_OR_RETURN(DenseTensor indices, DenseTensor::make(dtype_of<Index>(), Shape{nnz},
-                                                                    std::move(index_block).freeze(static_cast<size_t>(nnz) * sizeof(Index))));
+      FERRY_ASSIGN_OR_RETURN(
+          DenseTensor indices,
+          DenseTensor::make(dtype_of<Index>(), Shape{nnz}, frozen(std::move(index_block), static_cast<size_t>(nnz) * sizeof(Index))));
       FERRY_ASSIGN_OR_RETURN(DenseTensor indptr, DenseTensor::make(dtype_of<Index>(), Shape{n + 1},
-                                                                   std::move(pointer_block).freeze((count + 1) * sizeof(Index))));
-      FERRY_ASSIGN_OR_RETURN(SparseTensor x, SparseTensor::csr(Shape{n, facts_.columns}, std::move(indptr), std::move(indices),
-                                                               std::move(values), order));
+                                                                   frozen(std::move(pointer_block), (count + 1) * sizeof(Index))));
+      FERRY_ASSIGN_OR_RETURN(SparseTensor x,
+                             SparseTensor::csr(Shape{n, facts_.columns}, std::move(indptr), std::move(indices), std::move(values), order));
       FERRY_RETURN_IF_ERROR(set_tensor(out, 0, "x", std::move(x)));
     }
     FERRY_ASSIGN_OR_RETURN(DenseTensor labels, DenseTensor::make(options_.label_dtype, Shape{n},
-                                                                 std::move(label_block).freeze(count * dtype_size(options_.label_dtype))));
+                                                                 frozen(std::move(label_block), count * dtype_size(options_.label_dtype))));
     FERRY_RETURN_IF_ERROR(set_tensor(out, 1, "y", std::move(labels)));
     if (facts_.qid) {
-      FERRY_ASSIGN_OR_RETURN(DenseTensor qids, DenseTensor::make(DType::int64, Shape{n}, std::move(qid_block).freeze(count * 8)));
+      FERRY_ASSIGN_OR_RETURN(DenseTensor qids, DenseTensor::make(DType::int64, Shape{n}, frozen(std::move(qid_block), count * 8)));
       FERRY_RETURN_IF_ERROR(set_tensor(out, 2, "qid", std::move(qids)));
     }
     return {};
@@ -217,7 +222,8 @@ class LibsvmKind : public FileKind {
   // The width of the matrix and where columns begin to count are found by looking through all of it, unless they are said.
   Result<std::shared_ptr<const RowDecoder>> decoder(std::span<const std::string> paths) const override {
     const auto supported = [](DType dtype) { return dtype == DType::float32 || dtype == DType::float64; };
-    if (!supported(options_.dtype)) return unsupported(concat("libsvm values are read as float32 or float64, not ", dtype_name(options_.dtype)));
+    if (!supported(options_.dtype))
+      return unsupported(concat("libsvm values are read as float32 or float64, not ", dtype_name(options_.dtype)));
     if (!supported(options_.label_dtype) && options_.label_dtype != DType::int64) {
       return unsupported(concat("libsvm labels are read as float32, float64 or int64, not ", dtype_name(options_.label_dtype)));
     }

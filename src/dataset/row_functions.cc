@@ -17,7 +17,7 @@ class OneRow {
     TensorMap out;
     BadRow bad;
     const uint32_t first[1] = {0};
-    FERRY_RETURN_IF_ERROR(decoder_->decode(rows_, first, {}, recycler_, scratch_.get(), out, bad));
+    FERRY_RETURN_IF_ERROR(decoder_->decode(rows_, first, {}, pool_, scratch_.get(), out, bad));
     return only_row(std::move(out));
   }
 
@@ -25,7 +25,7 @@ class OneRow {
   std::shared_ptr<const RowDecoder> decoder_;
   std::unique_ptr<DecoderScratch> scratch_;
   RowBlock rows_;
-  Recycler recycler_;
+  BufferPool pool_;
 };
 
 class FunctionStage : public RowStage {

@@ -29,18 +29,18 @@ T load(const std::byte* at) {
   return value;
 }
 
-Result<DenseTensor> dense_of(DType dtype, Shape shape, Recycler::Block block, size_t bytes) {
-  return DenseTensor::make(dtype, std::move(shape), std::move(block).freeze(bytes));
+Result<DenseTensor> dense_of(DType dtype, Shape shape, PooledBuffer block, size_t bytes) {
+  return DenseTensor::make(dtype, std::move(shape), frozen(std::move(block), bytes));
 }
 
 // `count(i)` elements of piece i, one after another, as a tensor of `shape`.
 template <class Count>
-Result<DenseTensor> elements(const Column& column, std::span<const Piece> pieces, Shape shape, int64_t total, Recycler& recycler,
+Result<DenseTensor> elements(const Column& column, std::span<const Piece> pieces, Shape shape, int64_t total, BufferPool& pool,
                              Count count) {
   if (column.dtype != DType::string) {
     const size_t size = dtype_size(column.dtype);
     const size_t bytes = static_cast<size_t>(total) * size;
-    FERRY_ASSIGN_OR_RETURN(Recycler::Block block, recycler.take(bytes));
+    FERRY_ASSIGN_OR_RETURN(PooledBuffer block, pool.allocate(bytes));
     std::byte* to = block.data();
     for (size_t i = 0; i < pieces.size(); ++i) {
       const size_t piece = static_cast<size_t>(count(i)) * size;
@@ -57,9 +57,9 @@ Result<DenseTensor> elements(const Column& column, std::span<const Piece> pieces
   }
   size_t bytes = 0;
   for (size_t i = 0; i < pieces.size(); ++i) bytes += static_cast<size_t>(pieces[i].offsets[count(i)] - pieces[i].offsets[0]);
-  FERRY_ASSIGN_OR_RETURN(Recycler::Block offsets, recycler.take((static_cast<size_t>(total) + 1) * 8));
-  FERRY_ASSIGN_OR_RETURN(Recycler::Block heap, recycler.take(bytes));
-  int64_t* offset = offsets.as<int64_t>();
+  FERRY_ASSIGN_OR_RETURN(PooledBuffer offsets, pool.allocate((static_cast<size_t>(total) + 1) * 8));
+  FERRY_ASSIGN_OR_RETURN(PooledBuffer heap, pool.allocate(bytes));
+  int64_t* offset = offsets.as<int64_t>().data();
   std::byte* to = heap.data();
   int64_t at = 0;
   *offset++ = 0;
@@ -71,8 +71,8 @@ Result<DenseTensor> elements(const Column& column, std::span<const Piece> pieces
     if (size > 0) std::memcpy(to + at, pieces[i].values + from[0], size);
     at += static_cast<int64_t>(size);
   }
-  return DenseTensor::make_strings(std::move(shape), std::move(offsets).freeze((static_cast<size_t>(total) + 1) * 8),
-                                   std::move(heap).freeze(bytes));
+  return DenseTensor::make_strings(std::move(shape), frozen(std::move(offsets), (static_cast<size_t>(total) + 1) * 8),
+                                   frozen(std::move(heap), bytes));
 }
 
 Shape with_front(int64_t front, const Shape& inner) {
@@ -81,15 +81,15 @@ Shape with_front(int64_t front, const Shape& inner) {
   return out;
 }
 
-Result<Tensor> fixed(const Column& column, std::span<const Piece> pieces, Recycler& recycler) {
+Result<Tensor> fixed(const Column& column, std::span<const Piece> pieces, BufferPool& pool) {
   const auto rows = static_cast<int64_t>(pieces.size());
   const int64_t each = column.elements;
   FERRY_ASSIGN_OR_RETURN(DenseTensor out,
-                         elements(column, pieces, with_front(rows, column.inner), rows * each, recycler, [each](size_t) { return each; }));
+                         elements(column, pieces, with_front(rows, column.inner), rows * each, pool, [each](size_t) { return each; }));
   return Tensor(std::move(out));
 }
 
-Result<Tensor> list(const Column& column, std::span<const Piece> pieces, Recycler& recycler, std::vector<int64_t>& counts) {
+Result<Tensor> list(const Column& column, std::span<const Piece> pieces, BufferPool& pool, std::vector<int64_t>& counts) {
   counts.resize(pieces.size());
   DenseTensor few[4];
   std::vector<DenseTensor> many;
@@ -103,8 +103,8 @@ Result<Tensor> list(const Column& column, std::span<const Piece> pieces, Recycle
       for (const int64_t count : counts) total += count;
     }
     const size_t bytes = (static_cast<size_t>(total) + 1) * 8;
-    FERRY_ASSIGN_OR_RETURN(Recycler::Block block, recycler.take(bytes));
-    int64_t* to = block.as<int64_t>();
+    FERRY_ASSIGN_OR_RETURN(PooledBuffer block, pool.allocate(bytes));
+    int64_t* to = block.as<int64_t>().data();
     int64_t at = 0;
     *to++ = 0;
     for (size_t i = 0; i < pieces.size(); ++i) {
@@ -122,7 +122,7 @@ Result<Tensor> list(const Column& column, std::span<const Piece> pieces, Recycle
   }
   int64_t total = 0;
   for (const int64_t count : counts) total += count;
-  FERRY_ASSIGN_OR_RETURN(DenseTensor values, elements(column, pieces, with_front(total, column.inner), total * column.elements, recycler,
+  FERRY_ASSIGN_OR_RETURN(DenseTensor values, elements(column, pieces, with_front(total, column.inner), total * column.elements, pool,
                                                       [&](size_t i) { return counts[i] * column.elements; }));
   FERRY_ASSIGN_OR_RETURN(RaggedTensor out, RaggedTensor::make(std::vector<DenseTensor>(splits, splits + column.levels), std::move(values)));
   return Tensor(std::move(out));
@@ -197,11 +197,11 @@ void put_minor(To* to, std::span<const Piece> pieces) {
 
 template <class To>
 Result<SparseTensor> csr(const Column& column, std::span<const Piece> pieces, int64_t nnz, const Reading& reading, Order order,
-                         DenseTensor values, Recycler& recycler) {
+                         DenseTensor values, BufferPool& pool) {
   const auto rows = static_cast<int64_t>(pieces.size());
-  FERRY_ASSIGN_OR_RETURN(Recycler::Block pointers, recycler.take(static_cast<size_t>(rows + 1) * sizeof(To)));
-  FERRY_ASSIGN_OR_RETURN(Recycler::Block minor, recycler.take(static_cast<size_t>(nnz) * sizeof(To)));
-  To* at = pointers.as<To>();
+  FERRY_ASSIGN_OR_RETURN(PooledBuffer pointers, pool.allocate(static_cast<size_t>(rows + 1) * sizeof(To)));
+  FERRY_ASSIGN_OR_RETURN(PooledBuffer minor, pool.allocate(static_cast<size_t>(nnz) * sizeof(To)));
+  To* at = pointers.as<To>().data();
   To end = 0;
   *at++ = 0;
   for (const Piece& piece : pieces) *at++ = end = static_cast<To>(end + static_cast<To>(piece.count));
@@ -213,9 +213,9 @@ Result<SparseTensor> csr(const Column& column, std::span<const Piece> pieces, in
       to += size;
     }
   } else if (reading.index_bytes == 4) {
-    put_minor<int32_t>(minor.as<To>(), pieces);
+    put_minor<int32_t>(minor.as<To>().data(), pieces);
   } else {
-    put_minor<int64_t>(minor.as<To>(), pieces);
+    put_minor<int64_t>(minor.as<To>().data(), pieces);
   }
   FERRY_ASSIGN_OR_RETURN(DenseTensor indptr,
                          dense_of(dtype_of<To>(), Shape{rows + 1}, std::move(pointers), static_cast<size_t>(rows + 1) * sizeof(To)));
@@ -224,7 +224,7 @@ Result<SparseTensor> csr(const Column& column, std::span<const Piece> pieces, in
   return SparseTensor::csr(Shape{rows, column.inner[0]}, std::move(indptr), std::move(indices), std::move(values), order);
 }
 
-Result<Tensor> sparse(const Column& column, std::span<const Piece> pieces, const Reading& reading, Layout layout, Recycler& recycler) {
+Result<Tensor> sparse(const Column& column, std::span<const Piece> pieces, const Reading& reading, Layout layout, BufferPool& pool) {
   int64_t nnz = 0;
   for (const Piece& piece : pieces) nnz += piece.count;
   Order order{true, reading.unique};
@@ -233,19 +233,18 @@ Result<Tensor> sparse(const Column& column, std::span<const Piece> pieces, const
     for (const Piece& piece : pieces) FERRY_RETURN_IF_ERROR(check_coordinates(column, piece, reading, found));
     order.unique = found.unique;
   }
-  FERRY_ASSIGN_OR_RETURN(DenseTensor values,
-                         elements(column, pieces, Shape{nnz}, nnz, recycler, [&](size_t i) { return pieces[i].count; }));
+  FERRY_ASSIGN_OR_RETURN(DenseTensor values, elements(column, pieces, Shape{nnz}, nnz, pool, [&](size_t i) { return pieces[i].count; }));
   const size_t axes = column.axes();
   if (layout == Layout::csr && axes == 1) {
     const bool narrow = column.inner[0] <= std::numeric_limits<int32_t>::max() && nnz <= std::numeric_limits<int32_t>::max();
-    auto out = narrow ? csr<int32_t>(column, pieces, nnz, reading, order, std::move(values), recycler)
-                      : csr<int64_t>(column, pieces, nnz, reading, order, std::move(values), recycler);
+    auto out = narrow ? csr<int32_t>(column, pieces, nnz, reading, order, std::move(values), pool)
+                      : csr<int64_t>(column, pieces, nnz, reading, order, std::move(values), pool);
     if (!out.ok()) return out.status();
     return Tensor(*std::move(out));
   }
   const size_t rank = axes + 1, bytes = static_cast<size_t>(nnz) * rank * 8;
-  FERRY_ASSIGN_OR_RETURN(Recycler::Block block, recycler.take(bytes));
-  int64_t* to = block.as<int64_t>();
+  FERRY_ASSIGN_OR_RETURN(PooledBuffer block, pool.allocate(bytes));
+  int64_t* to = block.as<int64_t>().data();
   if (axes == 1 && reading.stride == 1) {
     if (reading.index_bytes == 4) {
       put_pairs<int32_t>(to, pieces);
@@ -267,12 +266,12 @@ Result<Tensor> sparse(const Column& column, std::span<const Piece> pieces, const
   return Tensor(std::move(out));
 }
 
-Result<Tensor> assemble(const Column& column, std::span<const Piece> pieces, const Reading& reading, Layout layout, Recycler& recycler,
+Result<Tensor> assemble(const Column& column, std::span<const Piece> pieces, const Reading& reading, Layout layout, BufferPool& pool,
                         PieceScratch& scratch) {
   switch (column.form) {
-    case Column::Form::fixed: return fixed(column, pieces, recycler);
-    case Column::Form::list: return list(column, pieces, recycler, scratch.counts);
-    case Column::Form::sparse: return sparse(column, pieces, reading, layout, recycler);
+    case Column::Form::fixed: return fixed(column, pieces, pool);
+    case Column::Form::list: return list(column, pieces, pool, scratch.counts);
+    case Column::Form::sparse: return sparse(column, pieces, reading, layout, pool);
   }
   __builtin_unreachable();
 }
@@ -285,8 +284,8 @@ class PiecesDecoder : public RowDecoder {
   std::span<const ElementSpec> spec() const override { return spec_; }
   std::unique_ptr<DecoderScratch> new_scratch() const override { return std::make_unique<PieceScratch>(); }
 
-  Status decode(const RowBlock& rows, std::span<const uint32_t> which, const BatchOptions& options, Recycler& recycler,
-                DecoderScratch* given, TensorMap& out, BadRow& bad) const override {
+  Status decode(const RowBlock& rows, std::span<const uint32_t> which, const BatchOptions& options, BufferPool& pool, DecoderScratch* given,
+                TensorMap& out, BadRow& bad) const override {
     auto& scratch = static_cast<PieceScratch&>(*given);
     const size_t count = which.size();
     scratch.pieces.resize(columns_.size() * count);
@@ -299,7 +298,7 @@ class PiecesDecoder : public RowDecoder {
     }
     for (size_t c = 0; c < columns_.size(); ++c) {
       const std::span<const Piece> pieces(scratch.pieces.data() + c * count, count);
-      auto tensor = assemble(columns_[c], pieces, reading(c), options.sparse, recycler, scratch);
+      auto tensor = assemble(columns_[c], pieces, reading(c), options.sparse, pool, scratch);
       if (!tensor.ok()) {
         if (tensor.status().code() == StatusCode::data_loss) bad.row = first_bad(c, pieces);
         return tensor.status();

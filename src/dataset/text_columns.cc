@@ -33,17 +33,19 @@ bool parse(std::string_view text, T& out) {
     return parse_number(text.data(), end, out) == end;
   } else {
     int64_t wide;
-    if (parse_number(text.data(), end, wide) != end || wide < std::numeric_limits<T>::min() || wide > std::numeric_limits<T>::max()) return false;
+    if (parse_number(text.data(), end, wide) != end || wide < std::numeric_limits<T>::min() || wide > std::numeric_limits<T>::max())
+      return false;
     out = static_cast<T>(wide);
     return true;
   }
 }
 
 template <class T>
-Result<DenseTensor> numbers(const FieldGrid& grid, size_t column, DType dtype, std::optional<double> missing, Recycler& recycler, BadRow& bad) {
+Result<DenseTensor> numbers(const FieldGrid& grid, size_t column, DType dtype, std::optional<double> missing, BufferPool& pool,
+                            BadRow& bad) {
   const size_t rows = grid.rows();
-  FERRY_ASSIGN_OR_RETURN(auto block, recycler.take(rows * sizeof(T)));
-  T* to = block.template as<T>();
+  FERRY_ASSIGN_OR_RETURN(auto block, pool.allocate(rows * sizeof(T)));
+  T* to = block.template as<T>().data();
   for (size_t i = 0; i < rows; ++i) {
     const csv::Field& field = grid.at(i, column);
     const std::string_view text = trimmed(field.text);
@@ -56,7 +58,7 @@ Result<DenseTensor> numbers(const FieldGrid& grid, size_t column, DType dtype, s
       return wrong(field, dtype);
     }
   }
-  return DenseTensor::make(dtype, Shape{static_cast<int64_t>(rows)}, std::move(block).freeze(rows * sizeof(T)));
+  return DenseTensor::make(dtype, Shape{static_cast<int64_t>(rows)}, frozen(std::move(block), rows * sizeof(T)));
 }
 
 // Doubled quotes within quotes are one.
@@ -74,20 +76,21 @@ size_t put_text(char* to, const csv::Field& field) {
   return static_cast<size_t>(at - to);
 }
 
-Result<DenseTensor> strings(const FieldGrid& grid, size_t column, Recycler& recycler) {
+Result<DenseTensor> strings(const FieldGrid& grid, size_t column, BufferPool& pool) {
   const size_t rows = grid.rows();
   size_t bytes = 0;
   for (size_t i = 0; i < rows; ++i) bytes += grid.at(i, column).text.size();
-  FERRY_ASSIGN_OR_RETURN(auto offsets, recycler.take((rows + 1) * 8));
-  FERRY_ASSIGN_OR_RETURN(auto heap, recycler.take(bytes));
-  int64_t* offset = offsets.as<int64_t>();
+  FERRY_ASSIGN_OR_RETURN(auto offsets, pool.allocate((rows + 1) * 8));
+  FERRY_ASSIGN_OR_RETURN(auto heap, pool.allocate(bytes));
+  int64_t* offset = offsets.as<int64_t>().data();
   size_t used = 0;
   offset[0] = 0;
   for (size_t i = 0; i < rows; ++i) {
-    used += put_text(heap.as<char>() + used, grid.at(i, column));
+    used += put_text(heap.as<char>().data() + used, grid.at(i, column));
     offset[i + 1] = static_cast<int64_t>(used);
   }
-  return DenseTensor::make_strings(Shape{static_cast<int64_t>(rows)}, std::move(offsets).freeze((rows + 1) * 8), std::move(heap).freeze(used));
+  return DenseTensor::make_strings(Shape{static_cast<int64_t>(rows)}, frozen(std::move(offsets), (rows + 1) * 8),
+                                   frozen(std::move(heap), used));
 }
 
 }  // namespace
@@ -116,21 +119,21 @@ bool is_text_dtype(DType dtype) {
   }
 }
 
-Result<DenseTensor> text_column(const FieldGrid& grid, size_t column, DType dtype, std::optional<double> missing, Recycler& recycler,
+Result<DenseTensor> text_column(const FieldGrid& grid, size_t column, DType dtype, std::optional<double> missing, BufferPool& pool,
                                 BadRow& bad) {
   switch (dtype) {
-    case DType::string: return strings(grid, column, recycler);
-    case DType::float32: return numbers<float>(grid, column, dtype, missing, recycler, bad);
-    case DType::float64: return numbers<double>(grid, column, dtype, missing, recycler, bad);
-    case DType::int8: return numbers<int8_t>(grid, column, dtype, missing, recycler, bad);
-    case DType::uint8: return numbers<uint8_t>(grid, column, dtype, missing, recycler, bad);
-    case DType::int16: return numbers<int16_t>(grid, column, dtype, missing, recycler, bad);
-    case DType::uint16: return numbers<uint16_t>(grid, column, dtype, missing, recycler, bad);
-    case DType::int32: return numbers<int32_t>(grid, column, dtype, missing, recycler, bad);
-    case DType::uint32: return numbers<uint32_t>(grid, column, dtype, missing, recycler, bad);
-    case DType::int64: return numbers<int64_t>(grid, column, dtype, missing, recycler, bad);
-    case DType::uint64: return numbers<uint64_t>(grid, column, dtype, missing, recycler, bad);
-    case DType::bool_: return numbers<bool>(grid, column, dtype, missing, recycler, bad);
+    case DType::string: return strings(grid, column, pool);
+    case DType::float32: return numbers<float>(grid, column, dtype, missing, pool, bad);
+    case DType::float64: return numbers<double>(grid, column, dtype, missing, pool, bad);
+    case DType::int8: return numbers<int8_t>(grid, column, dtype, missing, pool, bad);
+    case DType::uint8: return numbers<uint8_t>(grid, column, dtype, missing, pool, bad);
+    case DType::int16: return numbers<int16_t>(grid, column, dtype, missing, pool, bad);
+    case DType::uint16: return numbers<uint16_t>(grid, column, dtype, missing, pool, bad);
+    case DType::int32: return numbers<int32_t>(grid, column, dtype, missing, pool, bad);
+    case DType::uint32: return numbers<uint32_t>(grid, column, dtype, missing, pool, bad);
+    case DType::int64: return numbers<int64_t>(grid, column, dtype, missing, pool, bad);
+    case DType::uint64: return numbers<uint64_t>(grid, column, dtype, missing, pool, bad);
+    case DType::bool_: return numbers<bool>(grid, column, dtype, missing, pool, bad);
     default: return unsupported(concat("text is not read as ", dtype_name(dtype)));
   }
 }

@@ -20,7 +20,7 @@ struct FieldGrid {
 
 std::string_view trimmed(std::string_view text);
 // Column `column` as dtype, missing fields as said. `bad` is the row that an error is about.
-Result<DenseTensor> text_column(const FieldGrid& grid, size_t column, DType dtype, std::optional<double> missing, Recycler& recycler,
+Result<DenseTensor> text_column(const FieldGrid& grid, size_t column, DType dtype, std::optional<double> missing, BufferPool& pool,
                                 BadRow& bad);
 bool is_text_dtype(DType dtype);
 
