@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "ferry/dtype.h"
+#include "ferry/features.h"
 #include "ferry/limits.h"
 #include "ferry/shape.h"
 #include "ferry/status.h"
@@ -140,7 +141,11 @@ class Dataset {
 
   // The rows of tensors in memory, which share axis 0.
   static Dataset tensors(TensorMap tensors);
-  // Lines of text files, compressed or not. Paths may be globs.
+  // Files of records (TFRecord) that hold tf.train.Examples, compressed or not. Paths may be globs. Without features the first
+  // thousand records say what is in all.
+  static Dataset records(const std::vector<std::string>& paths, std::vector<FeatureSpec> features = {});
+  static Dataset record_bytes(const std::vector<std::string>& paths);  // the records as they are: one string tensor, "record"
+  // Lines of text files, compressed or not.
   static Dataset libsvm(const std::vector<std::string>& paths, LibsvmOptions options = {});
   static Dataset csv(const std::vector<std::string>& paths, CsvOptions options = {});
   static Dataset criteo(const std::vector<std::string>& paths, CriteoOptions options = {});

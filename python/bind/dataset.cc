@@ -394,6 +394,10 @@ void add_dataset(nb::module_& m) {
 
   m.def("_dataset_tensors", [](nb::handle pairs) { return checked(Dataset::tensors(map_of_pairs(pairs))); });
   m.def("_dataset_arrow", [](nb::object make, std::string name) { return checked(arrow_dataset(std::move(make), std::move(name))); });
+  m.def("_dataset_records", [](std::vector<std::string> paths, const std::string& schema) {
+    return checked(Dataset::records(paths, schema.empty() ? std::vector<FeatureSpec>() : unwrap(schema_from_text(schema))));
+  });
+  m.def("_dataset_record_bytes", [](std::vector<std::string> paths) { return checked(Dataset::record_bytes(paths)); });
   m.def("_dataset_shards",
         [](std::vector<std::string> paths, std::string format) { return checked(Dataset::shards(paths, std::move(format))); });
   m.def("_dataset_libsvm", [](std::vector<std::string> paths, int64_t columns, int64_t base, nb::handle dtype, nb::handle label_dtype) {

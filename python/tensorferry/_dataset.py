@@ -250,13 +250,15 @@ def _source(source: Any, spec: Any, format: str | None, options: dict[str, Any])
     if isinstance(source, Mapping):
         return _core._dataset_tensors([(name, as_tensor(tensor)) for name, tensor in source.items()])
     if hasattr(source, "__arrow_c_stream__") and not isinstance(source, _OURS):
-        return _core._dataset_arrow(lambda: source, type(source).__name__)
+        from ._dataset_rows import arrow_source
+
+        return arrow_source(source)
     if isinstance(source, _OURS) or hasattr(source, "__array__") or hasattr(source, "tocsr"):
         return _core._dataset_tensors([("x", as_tensor(source))])
     if callable(source) or hasattr(source, "__iter__"):
         from ._dataset_rows import rows_source
 
-        return rows_source(source, spec, options)
+        return rows_source(source, spec)
     raise TypeError(f"expected paths, tensors, an Arrow stream or an iterable of rows, not {type(source).__name__}")
 
 
@@ -276,6 +278,10 @@ def _files(paths: list[str], spec: Any, format: str | None, options: dict[str, A
         return parquet_source(_core._dataset_paths(paths), options)
     if spec is not None and format != "tfrecord":
         raise TypeError(f"spec= is for records and iterables; a {format} source says itself what its rows are")
+    if format == "tfrecord":
+        if isinstance(spec, str) and spec == "bytes":
+            return _core._dataset_record_bytes(paths)
+        return _core._dataset_records(paths, spec or "")
     if format == "libsvm":
         return _core._dataset_libsvm(
             paths, options.pop("columns", -1), options.pop("base", -1), options.pop("dtype", "float32"), options.pop("label_dtype", "float32")

@@ -18,6 +18,19 @@ from ._spec import ElementSpec, as_specs, spec_of
 _LOOKED = 16  # rows that say what all are
 
 
+def arrow_source(source: Any) -> Any:
+    """An object with an Arrow stream; a reader, which is an iterator too, is good for one pass."""
+    used = []
+
+    def make() -> Any:
+        if used and hasattr(source, "__next__"):
+            raise Error("the Arrow reader was used up by the pass before; give a table, or a function that makes a reader", "invalid_argument")
+        used.append(True)
+        return source
+
+    return _core._dataset_arrow(make, type(source).__name__)
+
+
 def _passes(source: Any) -> Callable[[], Iterator[Any]]:
     """A function that gives an iterator for each pass over the source."""
     if callable(source):
@@ -61,16 +74,19 @@ def _widened(spec: list[ElementSpec], other: list[ElementSpec]) -> list[ElementS
     return out
 
 
-def rows_source(source: Any, spec: Any, options: dict[str, Any]) -> Any:
+def rows_source(source: Any, spec: Any) -> Any:
+    ahead: list[Any] = []
+    if callable(source):
+        ahead.append(source())
+        if hasattr(ahead[0], "__arrow_c_stream__") and not isinstance(ahead[0], TensorMap):
+            return _core._dataset_arrow(lambda: ahead.pop() if ahead else source(), getattr(source, "__qualname__", "arrow"))
+        ahead[0] = iter(ahead[0])
     passes = _passes(source)
-    ahead: list[Iterator[Any]] = []
     if spec is None:
-        rows = passes()
+        rows = ahead.pop() if ahead else passes()
         seen = list(itertools.islice(rows, _LOOKED))
         if not seen:
             raise Error("there are no rows to tell what they are; say spec=", "invalid_argument")
-        if hasattr(seen[0], "__arrow_c_stream__") and not isinstance(seen[0], (TensorMap, Mapping)):
-            raise TypeError("a function that gives Arrow streams gives one, not an iterator of them")
         specs = _of_row(_named(seen[0]))
         for row in seen[1:]:
             specs = _widened(specs, _of_row(_named(row)))

@@ -153,10 +153,6 @@ class CriteoKind : public FileKind {
   Result<std::shared_ptr<const FileIndex>> index(const std::string& path, const Context& context) const override {
     return index_lines(path, LineRules{}, context.limits);
   }
-  Status row_of(std::span<const std::byte> bytes, Row& row) const override {
-    row.bytes = bytes;
-    return {};
-  }
   Result<std::shared_ptr<const RowDecoder>> decoder(std::span<const std::string>) const override {
     if (options_.numbers < 0 || options_.categories < 0 || options_.numbers + options_.categories < 1 || options_.categories > 4096 ||
         options_.numbers > 4096) {

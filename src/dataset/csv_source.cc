@@ -245,10 +245,6 @@ class CsvKind : public FileKind {
     if (header.kind == csv::Kind::pairs) return std::shared_ptr<const FileIndex>();
     return index_lines(path, rules(header.present), context.limits);
   }
-  Status row_of(std::span<const std::byte> bytes, Row& row) const override {
-    row.bytes = bytes;
-    return {};
-  }
   Result<std::shared_ptr<const RowDecoder>> decoder(std::span<const std::string> paths) const override {
     const Limits limits;
     const auto told = [](const std::string& path, const Status& status) {

@@ -1,23 +1,22 @@
 #include "dataset/files.h"
 
-#include <fcntl.h>
 #include <glob.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <mutex>
 
 #include "dataset/random.h"
+#include "ferry/records.h"
+#include "io/file_stream.h"
+#include "records/compression.h"
 
 namespace ferry::dataset {
 
 Result<std::shared_ptr<const FileIndex>> FileKind::index(const std::string&, const Context&) const {
   return std::shared_ptr<const FileIndex>();
 }
-Status FileKind::row_of(std::span<const std::byte>, Row&) const { return internal_error("rows of this kind are read in order"); }
 
 Result<std::vector<std::string>> expand_paths(std::span<const std::string> patterns) {
   std::vector<std::string> out;
@@ -42,13 +41,49 @@ Result<std::vector<std::string>> expand_paths(std::span<const std::string> patte
   return out;
 }
 
+namespace {
+
+// What was read of a pipe to look at, and then the rest.
+class Begun : public ByteStream {
+ public:
+  Begun(std::string head, std::unique_ptr<ByteStream> rest) : head_(std::move(head)), rest_(std::move(rest)) {}
+  Result<size_t> read(std::span<std::byte> out) override {
+    if (head_.empty()) return rest_->read(out);
+    const size_t size = std::min(out.size(), head_.size());
+    std::memcpy(out.data(), head_.data(), size);
+    head_.erase(0, size);
+    return size;
+  }
+
+ private:
+  std::string head_;
+  std::unique_ptr<ByteStream> rest_;
+};
+
+}  // namespace
+
 Result<std::unique_ptr<ByteStream>> open_bytes(const std::string& path, bool* compressed) {
-  FERRY_ASSIGN_OR_RETURN(auto source, open_source(path, {.limits = {}, .decompress = false}));
-  FERRY_ASSIGN_OR_RETURN(const Buffer head, source->view(0, std::min<uint64_t>(source->size(), 16)));
-  const Compression compression = sniff_compression(head.bytes());
-  if (compressed != nullptr) *compressed = compression != Compression::none;
-  auto stream = stream_of(std::move(source));
-  return compression == Compression::none ? std::move(stream) : decompress_stream(std::move(stream), compression);
+  FERRY_ASSIGN_OR_RETURN(std::unique_ptr<FileStream> file, open_stream(path));
+  std::string head(16, '\0');
+  size_t used = 0;
+  while (used < head.size()) {
+    FERRY_ASSIGN_OR_RETURN(const size_t got, file->read({reinterpret_cast<std::byte*>(head.data()) + used, head.size() - used}));
+    if (got == 0) break;
+    used += got;
+  }
+  head.resize(used);
+  const RecordCompression compression = record_compression_of(std::as_bytes(std::span(head)));
+  // Text may begin with what zlib's two bytes may be ("x^"), but not with those of the others.
+  const bool plain = compression == RecordCompression::none || compression == RecordCompression::zlib;
+  if (compressed != nullptr) *compressed = !plain;
+  std::unique_ptr<ByteStream> stream;
+  if (file->size()) {
+    FERRY_RETURN_IF_ERROR(file->seek(0));
+    stream = std::move(file);
+  } else {
+    stream = std::make_unique<Begun>(std::move(head), std::move(file));
+  }
+  return plain ? std::move(stream) : records::expand(std::move(stream), compression);
 }
 
 namespace {
@@ -76,11 +111,6 @@ class FilesStage : public RowStage {
       : paths_(std::move(paths)), kind_(std::move(kind)), block_(block), context_(context), indexes_(std::move(indexes)) {
     lanes_.resize(std::min<uint64_t>(cycle, paths_.size()));
     for (const std::string& path : paths_) places_.push_back(context_.places->add(path, kind_->unit()));
-  }
-  ~FilesStage() override {
-    for (const int fd : descriptors_) {
-      if (fd >= 0) ::close(fd);
-    }
   }
 
   Status start(uint64_t) override {
@@ -143,13 +173,11 @@ class FilesStage : public RowStage {
     if (index >= firsts_.back()) return false;
     const auto file = static_cast<size_t>(std::ranges::upper_bound(firsts_, index) - firsts_.begin()) - 1;
     const uint64_t in_file = index - firsts_[file];
-    const auto [begin, end] = files_[file]->range(in_file);
-    row.origin = {places_[file], begin, in_file};
+    row.origin = {places_[file], 0, in_file};
     row.damaged = false;
-    Status status = read_range(file, begin, end);
-    if (status.ok()) status = kind_->row_of({bytes_.data(), end - begin}, row);
+    const Status status = files_[file]->read(in_file, block_bytes_, row);
     if (status.ok()) return true;
-    const Status said = context_.places->at(row.origin, status);
+    const Status said(status.code(), concat(paths_[file], ": ", status.message()), status.offset().value_or(row.origin.offset));
     if (context_.on_error == OnError::stop) return said;
     spoil(row, said);
     return true;
@@ -237,30 +265,6 @@ class FilesStage : public RowStage {
     row.bytes = std::as_bytes(std::span(reason_));
     row.damaged = true;
   }
-  Status read_range(size_t file, uint64_t begin, uint64_t end) {
-    descriptors_.resize(paths_.size(), -1);
-    int& fd = descriptors_[file];
-    if (fd < 0) {
-      constexpr size_t kMostOpen = 64;
-      if (open_.size() == kMostOpen) {
-        ::close(std::exchange(descriptors_[open_.front()], -1));
-        open_.erase(open_.begin());
-      }
-      fd = ::open(paths_[file].c_str(), O_RDONLY | O_CLOEXEC);
-      if (fd < 0) return errno == ENOENT ? not_found("the file is gone") : io_error(concat("cannot open: ", std::strerror(errno)));
-      (void)::posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
-      open_.push_back(file);
-    }
-    if (bytes_.size() < end - begin) bytes_.resize(end - begin + (end - begin) / 4);
-    for (uint64_t at = begin; at < end;) {
-      const ssize_t got = ::pread(fd, bytes_.data() + (at - begin), end - at, static_cast<off_t>(at));
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return io_error(concat("reading: ", std::strerror(errno)));
-      if (got == 0) return data_loss("the file ends before this row does now; it was longer when its rows were counted");
-      at += static_cast<uint64_t>(got);
-    }
-    return {};
-  }
 
   std::vector<std::string> paths_;
   std::shared_ptr<const FileKind> kind_;
@@ -273,9 +277,7 @@ class FilesStage : public RowStage {
   std::string reason_;
   std::vector<std::shared_ptr<const FileIndex>> files_;
   std::vector<uint64_t> firsts_;  // first row of each file, and the count of all
-  std::vector<int> descriptors_;
-  std::vector<size_t> open_;
-  std::vector<std::byte> bytes_;
+  MutableBuffer block_bytes_;     // of a row that read() gave
 };
 
 class FilesPlan : public RowPlan {

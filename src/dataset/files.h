@@ -23,13 +23,13 @@ class FileRows {
   virtual Status skip(uint64_t count, uint64_t& done) = 0;
 };
 
-// A file, any row of which is reached by its bytes. Thread-safe.
+// A file, any row of which is reached by its number. Thread-safe.
 class FileIndex {
  public:
   virtual ~FileIndex() = default;
   virtual uint64_t rows() const = 0;
-  // [begin, end) of the file.
-  virtual std::pair<uint64_t, uint64_t> range(uint64_t row) const = 0;
+  // Its bytes, which are in the block or good as long as the index, and its offset.
+  virtual Status read(uint64_t number, MutableBuffer& block, Row& row) const = 0;
 };
 
 // What is in the files. Thread-safe.
@@ -42,15 +42,13 @@ class FileKind {
   virtual Result<std::shared_ptr<const RowDecoder>> decoder(std::span<const std::string> paths) const = 0;
   // Null where rows cannot be reached but one after another.
   virtual Result<std::shared_ptr<const FileIndex>> index(const std::string& path, const Context& context) const;
-  // A row of the bytes that its index named.
-  virtual Status row_of(std::span<const std::byte> bytes, Row& row) const;
 };
 
 // `patterns`: paths, or globs where no file has that very name; each glob's files in the order of their names. Fails where nothing is
 // found.
 Result<std::vector<std::string>> expand_paths(std::span<const std::string> patterns);
 
-// The bytes of a file by read(): nothing of it stays in memory. Looks through gzip, zlib and zstd by content.
+// The bytes of a file by read(): nothing of it stays in memory. Looks through gzip and zstd by content.
 // `compressed`, where given, is told whether it is.
 Result<std::unique_ptr<ByteStream>> open_bytes(const std::string& path, bool* compressed = nullptr);
 

@@ -214,10 +214,6 @@ class LibsvmKind : public FileKind {
   Result<std::shared_ptr<const FileIndex>> index(const std::string& path, const Context& context) const override {
     return index_lines(path, kRules, context.limits);
   }
-  Status row_of(std::span<const std::byte> bytes, Row& row) const override {
-    row.bytes = bytes;
-    return {};
-  }
 
   // The width of the matrix and where columns begin to count are found by looking through all of it, unless they are said.
   Result<std::shared_ptr<const RowDecoder>> decoder(std::span<const std::string> paths) const override {

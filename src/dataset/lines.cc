@@ -10,12 +10,20 @@ constexpr size_t kChunk = size_t{256} << 10;
 
 class LineIndex : public FileIndex {
  public:
-  explicit LineIndex(std::vector<std::pair<uint64_t, uint32_t>> rows) : rows_(std::move(rows)) {}
+  LineIndex(std::shared_ptr<const ByteSource> source, std::vector<std::pair<uint64_t, uint64_t>> rows)
+      : source_(std::move(source)), rows_(std::move(rows)) {}
   uint64_t rows() const override { return rows_.size(); }
-  std::pair<uint64_t, uint64_t> range(uint64_t row) const override { return {rows_[row].first, rows_[row].first + rows_[row].second}; }
+  Status read(uint64_t number, MutableBuffer& block, Row& row) const override {
+    const auto [offset, size] = rows_[number];
+    if (block.size() < size) FERRY_RETURN_IF_ERROR(block.resize(size + size / 2));
+    row.origin.offset = offset;
+    row.bytes = {block.data(), size};
+    return source_->read_at(offset, {block.data(), size});
+  }
 
  private:
-  std::vector<std::pair<uint64_t, uint32_t>> rows_;  // offset and size
+  std::shared_ptr<const ByteSource> source_;
+  std::vector<std::pair<uint64_t, uint64_t>> rows_;  // offset and size
 };
 
 }  // namespace
@@ -104,16 +112,17 @@ Status LineReader::skip(uint64_t count, uint64_t& done) {
 Result<std::shared_ptr<const FileIndex>> index_lines(const std::string& path, const LineRules& rules, const Limits& limits) {
   bool compressed = false;
   FERRY_ASSIGN_OR_RETURN(auto stream, open_bytes(path, &compressed));
+  FERRY_ASSIGN_OR_RETURN(auto source, open_source(path, {.limits = limits, .decompress = false}));
   if (compressed) return std::shared_ptr<const FileIndex>();
   LineReader reader(std::move(stream), rules, limits);
-  std::vector<std::pair<uint64_t, uint32_t>> rows;
+  std::vector<std::pair<uint64_t, uint64_t>> rows;
   Row row;
   for (;;) {
     FERRY_ASSIGN_OR_RETURN(const bool more, reader.next(row));
     if (!more) break;
-    rows.emplace_back(row.origin.offset, static_cast<uint32_t>(row.bytes.size()));
+    rows.emplace_back(row.origin.offset, row.bytes.size());
   }
-  return std::shared_ptr<const FileIndex>(std::make_shared<LineIndex>(std::move(rows)));
+  return std::shared_ptr<const FileIndex>(std::make_shared<LineIndex>(std::move(source), std::move(rows)));
 }
 
 }  // namespace ferry::dataset
