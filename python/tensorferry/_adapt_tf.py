@@ -95,9 +95,25 @@ def _assemble(parts: list[Any], spec: ElementSpec) -> Any:
     return typed(parts[0])
 
 
+_at_exit = False
+
+
+def _clear_at_exit() -> None:
+    """An iterator of TensorFlow calls Python when it ends. One that only the garbage collector can free, such as one in the traceback of
+    an error in fit(), would do so when the interpreter is gone, and wait for it for ever."""
+    global _at_exit
+    if not _at_exit:
+        import atexit
+        import gc
+
+        _at_exit = True
+        atexit.register(gc.collect)
+
+
 def to_dataset(source: Any, roles: Roles, prefetch: int | None = None) -> Any:
     import tensorflow as tf
 
+    _clear_at_exit()
     specs = roles.specs
     flat = tuple(part for spec in specs.values() for part in _part_specs(spec))
     counts = [len(_part_specs(spec)) for spec in specs.values()]
