@@ -42,7 +42,7 @@ std::vector<std::string_view> words_of(const Command& command) {
   return {};
 }
 
-bool takes_files(const Command& command) { return command.reads || command.writes; }
+bool takes_files(const Command& command) { return command.reads || command.writes || command.group == Group::records; }
 
 // One case statement serves bash and, through its bash mode, zsh: both then agree with this table.
 void print_bash(Printer& out) {

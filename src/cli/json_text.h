@@ -25,6 +25,11 @@ class JsonText {
   JsonText& raw_number(std::string_view digits);  // as they are: longer than a double holds
   JsonText& boolean(bool value);
   JsonText& null();
+  // Ends a line of JSON lines; the next value stands alone.
+  void new_line() {
+    out_.print("\n");
+    first_ = true;
+  }
   // "key": value at once.
   JsonText& member(std::string_view name, std::string_view value) { return key(name).text(value); }
   JsonText& member(std::string_view name, const char* value) { return key(name).text(value); }

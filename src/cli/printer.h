@@ -25,6 +25,7 @@ class Printer {
   Status flush();
   bool failed() const { return !failure_.ok(); }     // loops over much data stop here
   const std::string& kept() const { return text_; }  // what a printer without a descriptor was given
+  void clear() { text_.clear(); }
 
  private:
   static constexpr size_t kBlock = size_t{64} << 10;
