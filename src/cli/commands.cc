@@ -114,6 +114,10 @@ int run_command_line(Context& context, std::string_view program, std::span<const
     used = 1;
     command = find_command(words[0]);
   }
+  if (command == nullptr && words.size() == 2 && (words[1] == "--help" || words[1] == "-h")) {
+    const std::string_view help[] = {"help", words[0]};
+    return run_command_line(context, program, help);
+  }
   if (command == nullptr) return unknown_command(context, words);
   context.command = command;
   if (command->raw != nullptr) return command->raw(context, words.subspan(used));

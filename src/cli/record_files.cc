@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "cli/command.h"
+#include "cli/json_text.h"
 #include "cli/text.h"
 
 namespace ferry::cli {
@@ -81,30 +82,36 @@ void warn_skipped(Context& context, std::string_view path, const SkippedRegion& 
                             "): ", region.reason.message()));
 }
 
+RecordReadOptions record_read_options(Context& context, const Arguments& arguments, const std::string& path) {
+  RecordReadOptions options;
+  options.limits = context.limits;
+  if (const auto most = arguments.get("max-record")) options.max_record_bytes = *parse_size(*most);
+  if (arguments.has("skip-damaged")) {
+    options.on_damage = [&context, path](const SkippedRegion& region) {
+      warn_skipped(context, path, region);
+      return true;
+    };
+  }
+  return options;
+}
+
 RecordInputs::RecordInputs(Context& context, const Arguments& arguments, std::vector<std::string> paths, std::string_view what,
                            RecordReadOptions::Data data)
     : context_(context),
       paths_(std::move(paths)),
-      skip_(arguments.has("skip-damaged")),
+      arguments_(arguments),
+      data_(data),
       total_(bytes_of(paths_)),
-      progress_(context, what, total_) {
-  options_.data = data;
-  options_.limits = context.limits;
-  if (const auto most = arguments.get("max-record")) options_.max_record_bytes = *parse_size(*most);
-}
+      progress_(context, what, total_) {}
 
 bool RecordInputs::open(size_t i) {
   file_ = i;
   next_file_ = i + 1;
   drawn_ = 0;
-  RecordReadOptions options = options_;
+  RecordReadOptions options = record_read_options(context_, arguments_, paths_[i]);
+  options.data = data_;
   if (damage_) {
     options.on_damage = [this](const SkippedRegion& region) { return damage_(path(), region); };
-  } else if (skip_) {
-    options.on_damage = [this](const SkippedRegion& region) {
-      warn_skipped(context_, path(), region);
-      return true;
-    };
   }
   auto opened = RecordReader::open(paths_[i], std::move(options));
   if (!opened.ok()) {
@@ -229,6 +236,26 @@ bool RecordOutputs::close() {
     if (!close(i)) return false;
   }
   return true;
+}
+
+int report_outputs(Context& context, const RecordOutputs& out, bool as_json, bool to_stdout) {
+  if (as_json) {
+    JsonText json(context.out);
+    uint64_t records = 0;
+    json.begin_object().member("schema", 1).key("files").begin_list();
+    for (size_t i = 0; i < out.size(); ++i) {
+      records += out.place(i).number;
+      json.begin_object().member("path", out.path(i)).member("records", out.place(i).number);
+      json.member("bytes", out.place(i).offset).end_object();
+    }
+    json.end_list().member("records", records).end_object();
+    context.out.print("\n");
+  } else if (!to_stdout) {
+    for (size_t i = 0; i < out.size(); ++i) {
+      context.out.print(printable(out.path(i)), ": ", counted(out.place(i).number, "record"), "\n");
+    }
+  }
+  return 0;
 }
 
 }  // namespace ferry::cli

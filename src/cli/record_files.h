@@ -31,6 +31,9 @@ std::optional<std::vector<std::string>> record_paths(Context& context, std::span
 // "ferry: FILE:OFFSET: warning: skipped …" for a region.
 void warn_skipped(Context& context, std::string_view path, const SkippedRegion& region);
 
+// --skip-damaged and --max-record.
+RecordReadOptions record_read_options(Context& context, const Arguments& arguments, const std::string& path);
+
 // The records of files one after another. The first failure is printed and ends it.
 class RecordInputs {
  public:
@@ -63,8 +66,8 @@ class RecordInputs {
   void advance();
   Context& context_;
   std::vector<std::string> paths_;
-  RecordReadOptions options_;
-  bool skip_ = false;
+  const Arguments& arguments_;
+  RecordReadOptions::Data data_;
   std::function<bool(const std::string&, const SkippedRegion&)> damage_;
   std::optional<RecordReader> reader_;
   size_t file_ = 0, next_file_ = 0;
@@ -103,5 +106,8 @@ class RecordOutputs {
   Context& context_;
   std::vector<Output> outputs_;
 };
+
+// What was written, in words or JSON; nothing where it went to stdout. Gives the exit code.
+int report_outputs(Context& context, const RecordOutputs& out, bool as_json, bool to_stdout);
 
 }  // namespace ferry::cli
