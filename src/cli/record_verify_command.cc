@@ -6,6 +6,7 @@
 #include "cli/record_files.h"
 #include "cli/text.h"
 #include "records/columns.h"
+#include "records/tfrecord.h"
 
 namespace ferry::cli {
 namespace {
@@ -46,6 +47,8 @@ int run(Context& context, const Arguments& arguments) {
   int code = 0;
   for (size_t i = 0; i < in.count(); ++i) {
     Findings found;
+    bool damaged = false;  // since the last record
+    uint64_t indexed = 0;  // of the index
     const auto note = [&](Status reason, uint64_t begin, uint64_t end) {
       ++found.problems;
       if (found.problems > static_cast<uint64_t>(limit)) return;
@@ -54,6 +57,7 @@ int run(Context& context, const Arguments& arguments) {
     };
     in.on_damage([&](const std::string&, const SkippedRegion& region) {
       note(region.reason, region.begin, region.end);
+      damaged = true;
       return true;
     });
     std::optional<RecordIndex> index;
@@ -73,18 +77,23 @@ int run(Context& context, const Arguments& arguments) {
       while (in.next_here()) {
         const RecordReader& reader = in.reader();
         if (examples) {
-          if (Status status = check_example(reader.record(), reader.number(), reader.offset() + 12); !status.ok()) {
+          if (Status status = check_example(reader.record(), reader.number(), reader.offset() + records::kHeaderBytes); !status.ok()) {
             note(std::move(status), reader.offset(), reader.place().offset);
           }
         }
-        if (index && (found.records >= index->size() || index->extent(found.records).offset != reader.offset())) {
-          note(data_loss_at(reader.offset(), concat("record ", reader.number(), ": the index has it elsewhere")), reader.offset(),
-               reader.place().offset);
-          index.reset();
+        if (index) {
+          // What it has of a damaged region is not held against it.
+          while (indexed < index->size() && damaged && index->extent(indexed).offset < reader.offset()) ++indexed;
+          damaged = false;
+          if (indexed == index->size() || index->extent(indexed++).offset != reader.offset()) {
+            note(data_loss_at(reader.offset(), concat("record ", reader.number(), ": the index does not have it here")), reader.offset(),
+                 reader.place().offset);
+            index.reset();
+          }
         }
         ++found.records;
       }
-      if (index && found.records < index->size()) {
+      if (index && !damaged && indexed < index->size()) {
         note(data_loss(concat("the index has ", index->size(), " records, the file ", found.records)), 0, 0);
       }
     }

@@ -204,15 +204,15 @@ bool RecordReader::next() {
       if (!recover({Damage::Kind::length, size, have})) return false;
       continue;
     }
+    if (const uint64_t room = left(); room != UINT64_MAX && (room < kFrameBytes || size > room - kFrameBytes)) [[unlikely]] {
+      if (!recover({Damage::Kind::cut_data, size, std::max<uint64_t>(room, kHeaderBytes) - kHeaderBytes})) return false;
+      continue;
+    }
     if (size > longest()) [[unlikely]] {
       if (!recover({Damage::Kind::too_long, size, have})) return false;
       continue;
     }
     record_bytes_ = size;
-    if (left() < size + kFrameBytes) [[unlikely]] {
-      if (!recover({Damage::Kind::cut_data, size, std::max<uint64_t>(left(), kHeaderBytes) - kHeaderBytes})) return false;
-      continue;
-    }
     if (options_.data == RecordReadOptions::Data::skipped) {
       if (!advance(size + kFrameBytes)) {
         if (!recover({Damage::Kind::cut_data, size, here_ - at_record_.offset - kHeaderBytes})) return false;

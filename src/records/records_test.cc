@@ -123,7 +123,7 @@ Strings numbered(int count, size_t size = 3) {
 
 TEST(Records, ComeBackFromEveryCompressionAndEverySource) {
   Strings records = {"one", "", std::string(3 << 20, 'x'), "last"};
-  for (const std::string& record : numbered(5000, 700)) records.push_back(record);
+  for (const std::string& record : numbered(2000, 700)) records.push_back(record);
   const Scratch scratch;
   for (const RecordCompression compression : kAll) {
     const std::string path = scratch / compression_name(compression);  // no suffix tells
@@ -410,6 +410,92 @@ TEST(Records, ABombIsCalledOne) {
   options.on_damage = [](const SkippedRegion&) { return true; };
   const Read found = read(*RecordReader::over(memory(bomb), options));
   EXPECT_EQ(found.status.code(), StatusCode::limit_exceeded) << found.status.to_string();
+}
+
+TEST(Index, ReachesEachRecordAndKnowsItsFile) {
+  const Strings records = numbered(300, 50);
+  const Scratch scratch;
+  const std::string path = scratch.file("x", framed(records));
+  EXPECT_EQ(RecordIndex::open(path).status().code(), StatusCode::not_found);
+  for (const auto spelling : {RecordIndex::Spelling::ours, RecordIndex::Spelling::lines}) {
+    const auto built = RecordIndex::open_or_build(path);
+    ASSERT_TRUE(built.ok()) << built.status().to_string();
+    EXPECT_TRUE(built->was_built());
+    const std::string index_path = RecordIndex::path_of(path, spelling);
+    ASSERT_TRUE(built->save(index_path, spelling).ok());
+    const auto index = RecordIndex::open_or_build(path);
+    ASSERT_TRUE(index.ok()) << index.status().to_string();
+    EXPECT_EQ(index->index_path(), index_path);
+    ASSERT_EQ(index->size(), records.size());
+    MutableBuffer block;
+    for (const size_t i : {0u, 299u, 17u, 150u}) {
+      EXPECT_EQ(index->read(i)->text(), records[i]);
+      const auto data = index->read(i, block);
+      EXPECT_EQ(std::string(reinterpret_cast<const char*>(data->data()), data->size()), records[i]);
+      EXPECT_EQ(index->extent(i).bytes, records[i].size() + 16);
+    }
+    EXPECT_EQ(index->read(300).status().code(), StatusCode::invalid_argument);
+    scratch.file("x", framed(numbered(301, 50)));
+    EXPECT_EQ(RecordIndex::open(path).status().code(), StatusCode::invalid_argument) << "stale";
+    std::string other = framed(records);
+    other[20] ^= 1;  // of the same length
+    scratch.file("x", other);
+    const auto changed = RecordIndex::open(path);
+    if (spelling == RecordIndex::Spelling::ours) {
+      EXPECT_EQ(changed.status().code(), StatusCode::invalid_argument);
+    } else {
+      EXPECT_EQ(changed->read(0).status().code(), StatusCode::data_loss);
+      EXPECT_TRUE(changed->read(1).ok());
+    }
+    scratch.file("x", framed(records));
+    std::filesystem::remove(index_path);
+  }
+}
+
+TEST(Index, OfADamagedFileHasWhatIsWhole) {
+  std::string file = framed({"one", "two", "three", "four"});
+  file[19 + 13] ^= 1;
+  RecordIndexOptions options;
+  options.verify = true;
+  EXPECT_EQ(RecordIndex::build(memory(file), options).status().code(), StatusCode::data_loss);
+  options.on_damage = [](const SkippedRegion&) { return true; };
+  const auto built = RecordIndex::build(memory(file), options);
+  ASSERT_TRUE(built.ok());
+  for (const auto spelling : {RecordIndex::Spelling::ours, RecordIndex::Spelling::lines}) {
+    std::string bytes;
+    ASSERT_TRUE(built->write(*memory_sink(bytes), spelling).ok());
+    const auto index = RecordIndex::parse(memory(file), *Buffer::copy_of(bytes));
+    ASSERT_TRUE(index.ok()) << index.status().to_string();
+    ASSERT_EQ(index->size(), 3u);
+    EXPECT_EQ(index->read(0)->text(), "one");
+    EXPECT_EQ(index->read(1)->text(), "three");
+    EXPECT_EQ(index->read(2)->text(), "four");
+  }
+}
+
+TEST(Index, NoChangedByteOrPrefixOfItIsBelieved) {
+  const Strings records = {"one", "", "three"};
+  const auto source = memory(framed(records));
+  std::string bytes;
+  ASSERT_TRUE(RecordIndex::build(source)->write(*memory_sink(bytes), RecordIndex::Spelling::ours).ok());
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(RecordIndex::parse(source, *Buffer::copy_of(bytes.substr(0, size))).ok()) << size;
+  }
+  for (size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+    std::string bad = bytes;
+    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
+    EXPECT_FALSE(RecordIndex::parse(source, *Buffer::copy_of(bad)).ok()) << bit;
+  }
+  for (const char* lines : {"0", "0 19 7", "a b", "0 -1", "0 8", "18446744073709551615 40", "30 99999999999999999999", "0 19\n\n19 16"}) {
+    EXPECT_FALSE(RecordIndex::parse(source, *Buffer::copy_of(std::string_view(lines))).ok()) << lines;
+  }
+  const auto crlf = RecordIndex::parse(source, *Buffer::copy_of(std::string_view("0 19\r\n19\t16\r\n 35 21\r\n")));
+  ASSERT_TRUE(crlf.ok()) << crlf.status().to_string();
+  EXPECT_EQ(crlf->read(2)->text(), "three");
+}
+
+TEST(Index, OfACompressedFileIsRefused) {
+  EXPECT_EQ(RecordIndex::build(memory(compressed(framed({"a"}), RecordCompression::gzip))).status().code(), StatusCode::unsupported);
 }
 
 TEST(Records, AFileThatIsCutWhileReadIsAnError) {
