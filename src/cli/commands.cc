@@ -1,4 +1,5 @@
 // The table of commands, and the way from words to one of them.
+#include <algorithm>
 #include <iterator>
 
 #include "cli/command.h"
@@ -114,7 +115,8 @@ int run_command_line(Context& context, std::string_view program, std::span<const
     used = 1;
     command = find_command(words[0]);
   }
-  if (command == nullptr && words.size() == 2 && (words[1] == "--help" || words[1] == "-h")) {
+  const bool is_group = std::ranges::any_of(kCommands, [&](const Command* c) { return c->name.starts_with(concat(words[0], " ")); });
+  if (command == nullptr && is_group && words.size() == 2 && (words[1] == "--help" || words[1] == "-h")) {
     const std::string_view help[] = {"help", words[0]};
     return run_command_line(context, program, help);
   }
