@@ -163,4 +163,32 @@ class ExampleParser {
   std::unique_ptr<Impl> impl_;
 };
 
+// A batch of SequenceExamples: the context has a row for each record, a feature list one for each record and step.
+struct ParsedSequences {
+  TensorMap context;
+  TensorMap lists;    // dense [batch, most steps, shape…], COO [batch, most steps, most values], ragged [batch, (steps), (values), …]
+  TensorMap lengths;  // int64 [batch] for each dense list: its steps
+};
+
+// tf.io.parse_sequence_example and parse_single_sequence_example. Thread-safe.
+class SequenceExampleParser {
+ public:
+  // Context: fixed_len, var_len, ragged. Lists: fixed_len_sequence (padded with 0 or ""), var_len, ragged. One may be empty.
+  static Result<SequenceExampleParser> make(std::vector<FeatureSpec> context, std::vector<FeatureSpec> lists, const Limits& limits = {});
+  SequenceExampleParser(SequenceExampleParser&&) noexcept;
+  SequenceExampleParser& operator=(SequenceExampleParser&&) noexcept;
+  ~SequenceExampleParser();
+
+  const std::vector<FeatureSpec>& context() const;
+  const std::vector<FeatureSpec>& lists() const;
+
+  Result<ParsedSequences> parse(std::span<const RecordBytes> records, const ParseOptions& options = {}) const;
+  Result<ParsedSequences> parse_single(RecordBytes record, const ParseOptions& options = {}) const;
+
+ private:
+  struct Impl;
+  explicit SequenceExampleParser(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
 }  // namespace ferry

@@ -232,32 +232,62 @@ Result<Tensor> ExampleBuilder::sparse(const FeatureSpec& feature, const FeatureP
   return Tensor(std::move(sorted));
 }
 
-// A block as it is, or as int32.
-Result<DenseTensor> ExampleBuilder::splits_tensor(std::span<const int64_t> splits, const Buffer* shared, DType dtype) {
-  const Shape shape{static_cast<int64_t>(splits.size())};
-  if (dtype == DType::int64 && shared != nullptr) return DenseTensor::make(dtype, shape, *shared);
-  if (dtype == DType::int32 && splits.back() > INT32_MAX) {
-    return limit_exceeded(concat(splits.back(), " values are more than int32 row_splits can count; ask for int64"));
+Result<DenseTensor> splits_tensor(const Buffer& splits, DType dtype, BufferPool& pool) {
+  const auto from = splits.as<int64_t>();
+  const Shape shape{static_cast<int64_t>(from.size())};
+  if (dtype == DType::int64) return DenseTensor::make(dtype, shape, splits);
+  if (from.back() > INT32_MAX) {
+    return limit_exceeded(concat(from.back(), " values are more than int32 row_splits can count; ask for int64"));
   }
-  const size_t size = dtype_size(dtype);
-  FERRY_ASSIGN_OR_RETURN(PooledBuffer block, pool_.allocate(splits.size() * size));
-  if (dtype == DType::int64) {
-    std::memcpy(block.data(), splits.data(), splits.size() * 8);
-  } else {
-    int32_t* const out = block.as<int32_t>().data();
-    for (size_t i = 0; i < splits.size(); ++i) out[i] = static_cast<int32_t>(splits[i]);
-  }
+  FERRY_ASSIGN_OR_RETURN(PooledBuffer block, pool.allocate(from.size() * 4));
+  int32_t* const out = block.as<int32_t>().data();
+  for (size_t i = 0; i < from.size(); ++i) out[i] = static_cast<int32_t>(from[i]);
   return DenseTensor::make(dtype, shape, std::move(block).freeze());
 }
 
-Result<Tensor> ExampleBuilder::ragged(const FeatureSpec& feature, const FeaturePlan& plan, std::vector<DenseTensor> spare) {
+// `outer`: of a feature list, the steps of each record; the rows here are steps.
+Result<Tensor> ExampleBuilder::ragged(const FeatureSpec& feature, const FeaturePlan& plan, std::vector<DenseTensor> spare,
+                                      const Buffer* outer) {
   const BuiltColumn& values = columns_[plan.values];
-  if (!plan.partitions.empty()) return unsupported("ragged partitions");
-  if (single_) return Tensor(values.values);
+  const bool drop = single_ && outer == nullptr;  // the axis of the batch
   spare.clear();
-  FERRY_ASSIGN_OR_RETURN(DenseTensor splits, splits_tensor(values.row_splits(), &values.splits, feature.row_splits_dtype));
-  spare.push_back(std::move(splits));
-  FERRY_ASSIGN_OR_RETURN(RaggedTensor out, RaggedTensor::make(std::move(spare), values.values));
+  if (outer != nullptr && !single_) {
+    FERRY_ASSIGN_OR_RETURN(DenseTensor splits, splits_tensor(*outer, feature.row_splits_dtype, pool_));
+    spare.push_back(std::move(splits));
+  }
+  if (plan.partitions.empty()) {
+    if (drop) return Tensor(values.values);
+    FERRY_ASSIGN_OR_RETURN(DenseTensor splits, splits_tensor(values.splits, feature.row_splits_dtype, pool_));
+    spare.push_back(std::move(splits));
+    FERRY_ASSIGN_OR_RETURN(RaggedTensor out, RaggedTensor::make(std::move(spare), values.values));
+    return Tensor(std::move(out));
+  }
+  std::vector<const BuiltColumn*> partitions;
+  for (const uint32_t column : plan.partitions) partitions.push_back(column == KeyTable::kNone ? nullptr : &columns_[column]);
+  auto rows = cut_rows(values, feature.partitions, partitions, limits_, pool_, failed_);
+  if (!rows.ok()) {
+    if (failed_ < 0) return rows.status();
+    std::string step;
+    if (outer != nullptr) {
+      const auto steps = outer->as<int64_t>();
+      const int64_t record = std::upper_bound(steps.begin(), steps.end(), failed_) - steps.begin() - 1;
+      step = concat(", step ", failed_ - steps[static_cast<size_t>(record)]);
+      failed_ = record;
+    }
+    return rows.status().with_context(concat("record ", failed_, ": feature ", quoted(feature.name), step));
+  }
+  Shape shape;
+  int64_t per = 1;
+  for (int64_t dim : rows->inner) per *= dim;
+  shape.append(values.values.num_elements() / per);
+  for (int64_t dim : rows->inner) shape.append(dim);
+  FERRY_ASSIGN_OR_RETURN(DenseTensor flat, values.values.reshaped(std::move(shape)));
+  for (size_t level = drop ? 1 : 0; level < rows->splits.size(); ++level) {
+    FERRY_ASSIGN_OR_RETURN(DenseTensor splits, splits_tensor(rows->splits[level], feature.row_splits_dtype, pool_));
+    spare.push_back(std::move(splits));
+  }
+  if (spare.empty()) return Tensor(std::move(flat));
+  FERRY_ASSIGN_OR_RETURN(RaggedTensor out, RaggedTensor::make(std::move(spare), std::move(flat)));
   return Tensor(std::move(out));
 }
 
@@ -274,7 +304,64 @@ Result<Tensor> ExampleBuilder::build(size_t index, std::vector<DenseTensor> spar
     case Kind::sparse: return sparse(feature, plan);
     case Kind::ragged: break;
   }
-  return ragged(feature, plan, std::move(spare));
+  return ragged(feature, plan, std::move(spare), nullptr);
+}
+
+Result<Tensor> ExampleBuilder::build_list(size_t index, std::span<const Buffer> steps) {
+  failed_ = -1;
+  const FeatureSpec& feature = plan_.features[index];
+  const FeaturePlan& plan = plan_.plans[index];
+  const ExampleColumn& column = plan_.columns[plan.values];
+  const BuiltColumn& values = columns_[plan.values];
+  const Buffer& own = steps[plan.values];
+  const auto by_record = own.as<int64_t>();
+  if (column.store == ExampleColumn::Store::sequence) {
+    // Every step has width values: where the records' values end follows from their steps.
+    FERRY_ASSIGN_OR_RETURN(PooledBuffer block, pool_.allocate(own.size()));
+    for (size_t i = 0; i < by_record.size(); ++i) block.as<int64_t>()[i] = by_record[i] * column.width;
+    BuiltColumn whole;
+    whole.values = values.values;
+    whole.splits = std::move(block).freeze();
+    whole.rows = rows_;
+    return sequence(column, whole);
+  }
+  if (column.store == ExampleColumn::Store::ragged) {
+    for (const uint32_t partition : plan.partitions) {
+      if (partition == KeyTable::kNone) continue;
+      const auto other = steps[partition].as<int64_t>();
+      const auto [mine, theirs] = std::ranges::mismatch(by_record, other);
+      if (mine == by_record.end()) continue;
+      failed_ = mine - by_record.begin() - 1;
+      return invalid_argument(concat("record ", failed_, ": feature list ", quoted(feature.name), ": its values and the partition ",
+                                     quoted(plan_.columns[partition].key), " have not as many steps"));
+    }
+    return ragged(feature, plan, {}, &own);
+  }
+  const auto splits = values.row_splits();
+  const int64_t count = values.values.num_elements(), rank = single_ ? 2 : 3;
+  int64_t most_steps = 0, most_values = 0;
+  FERRY_ASSIGN_OR_RETURN(PooledBuffer block, pool_.allocate(static_cast<size_t>(count * rank) * 8));
+  int64_t* out = block.as<int64_t>().data();
+  for (int64_t row = 0; row < rows_; ++row) {
+    const int64_t first = by_record[static_cast<size_t>(row)], last = by_record[static_cast<size_t>(row) + 1];
+    most_steps = std::max(most_steps, last - first);
+    for (int64_t step = first; step < last; ++step) {
+      const int64_t have = splits[static_cast<size_t>(step) + 1] - splits[static_cast<size_t>(step)];
+      most_values = std::max(most_values, have);
+      for (int64_t i = 0; i < have; ++i) {
+        if (!single_) *out++ = row;
+        *out++ = step - first;
+        *out++ = i;
+      }
+    }
+  }
+  Shape shape;
+  if (!single_) shape.append(rows_);
+  shape.append(most_steps);
+  shape.append(most_values);
+  FERRY_ASSIGN_OR_RETURN(DenseTensor indices, DenseTensor::make(DType::int64, Shape{count, rank}, std::move(block).freeze()));
+  FERRY_ASSIGN_OR_RETURN(SparseTensor sparse, SparseTensor::coo(std::move(shape), std::move(indices), values.values, {true, true}));
+  return Tensor(std::move(sparse));
 }
 
 }  // namespace ferry::records

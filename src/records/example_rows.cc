@@ -53,56 +53,62 @@ Status ExampleRows::begin(const ExamplePlan& plan, bool single, int64_t rows, st
     ColumnRows& out = columns_[i];
     // As much as the rows before needed, and an eighth more.
     const size_t values = known ? out.count * wanted / before : 0, heap = known ? out.heap_size * wanted / before : 0;
-    out.count = out.heap_size = out.capacity = out.heap_capacity = 0;
     out.splits = nullptr;
-    out.heap = nullptr;
-    out.values = nullptr;
     if (column.is_fixed() && !column.is_string()) {
+      out.count = 0;
       out.values = fixed[i];
       continue;
     }
+    size_t room = values + values / 8 + 8;
     if (column.is_fixed()) {
       size_t all;
       if (__builtin_mul_overflow(wanted, static_cast<size_t>(column.width), &all) || all > SIZE_MAX / 16) {
         return limit_exceeded(concat("key ", quoted(column.key), ": ", rows, " rows of shape ", column.shape.to_string()));
       }
-      FERRY_RETURN_IF_ERROR(grow(out, column, all));
+      room = all;
     } else {
       FERRY_ASSIGN_OR_RETURN(out.split_block, pool.allocate((wanted + 1) * 8));
       out.splits = out.split_block.as<int64_t>().data();
       out.splits[0] = 0;
-      FERRY_RETURN_IF_ERROR(grow(out, column, values + values / 8 + 8));
     }
-    if (column.is_string()) FERRY_RETURN_IF_ERROR(grow_heap(out, heap + heap / 8 + 64));
+    FERRY_RETURN_IF_ERROR(out.restart(column, room, heap + heap / 8 + 64, pool));
   }
   return {};
 }
 
-Status ExampleRows::grow(ColumnRows& rows, const ExampleColumn& column, size_t more) {
+Status ColumnRows::grow(const ExampleColumn& column, size_t more, BufferPool& pool) {
   const size_t size = element_size(column), lead = column.is_string() ? 1 : 0;
-  const size_t wanted = std::max(rows.count + more, rows.count + rows.count / 2);
+  const size_t wanted = std::max(count + more, count + count / 2);
   if (wanted < more || wanted > SIZE_MAX / 32) return limit_exceeded("a column larger than the address space");
-  if (rows.values == nullptr) {
-    FERRY_ASSIGN_OR_RETURN(rows.value_block, pool_->allocate((wanted + lead) * size));
-    if (lead != 0) rows.value_block.as<int64_t>()[0] = 0;
+  if (values == nullptr) {
+    FERRY_ASSIGN_OR_RETURN(value_block, pool.allocate((wanted + lead) * size));
+    if (lead != 0) value_block.as<int64_t>()[0] = 0;
   } else {
-    FERRY_RETURN_IF_ERROR(rows.value_block.resize((wanted + lead) * size));
+    FERRY_RETURN_IF_ERROR(value_block.resize((wanted + lead) * size));
   }
-  rows.values = rows.value_block.data() + lead * size;  // the ends of strings follow a 0
-  rows.capacity = wanted;
+  values = value_block.data() + lead * size;  // the ends of strings follow a 0
+  capacity = wanted;
   return {};
 }
 
-Status ExampleRows::grow_heap(ColumnRows& rows, size_t more) {
-  const size_t wanted = std::max(rows.heap_size + more, rows.heap_size + rows.heap_size / 2);
-  if (rows.heap == nullptr) {
-    FERRY_ASSIGN_OR_RETURN(rows.heap_block, pool_->allocate(wanted));
+Status ColumnRows::grow_heap(size_t more, BufferPool& pool) {
+  const size_t wanted = std::max(heap_size + more, heap_size + heap_size / 2);
+  if (heap == nullptr) {
+    FERRY_ASSIGN_OR_RETURN(heap_block, pool.allocate(wanted));
   } else {
-    FERRY_RETURN_IF_ERROR(rows.heap_block.resize(wanted));
+    FERRY_RETURN_IF_ERROR(heap_block.resize(wanted));
   }
-  rows.heap = reinterpret_cast<char*>(rows.heap_block.data());
-  rows.heap_capacity = wanted;
+  heap = reinterpret_cast<char*>(heap_block.data());
+  heap_capacity = wanted;
   return {};
+}
+
+Status ColumnRows::restart(const ExampleColumn& column, size_t value_count, size_t bytes, BufferPool& pool) {
+  count = heap_size = capacity = heap_capacity = 0;
+  values = nullptr;
+  heap = nullptr;
+  FERRY_RETURN_IF_ERROR(grow(column, value_count, pool));
+  return column.is_string() ? grow_heap(bytes, pool) : Status();
 }
 
 // The values of the list that fills [at, end).

@@ -21,6 +21,22 @@ struct ColumnRows {
   // What the pointers point into, where the column grows; numbers of fixed columns lie in the result.
   PooledBuffer value_block, split_block, heap_block;
 
+  // Room for `more` values, or bytes of strings, after those that are there.
+  Status reserve(const ExampleColumn& column, size_t more, BufferPool& pool) {
+    if (more <= capacity - count) [[likely]]
+      return {};
+    return grow(column, more, pool);
+  }
+  Status reserve_heap(size_t more, BufferPool& pool) {
+    if (more <= heap_capacity - heap_size) [[likely]]
+      return {};
+    return grow_heap(more, pool);
+  }
+  Status grow(const ExampleColumn& column, size_t more, BufferPool& pool);
+  Status grow_heap(size_t more, BufferPool& pool);
+  // To no values in blocks of its own, with room for what came before.
+  Status restart(const ExampleColumn& column, size_t values, size_t bytes, BufferPool& pool);
+
   float* floats() { return reinterpret_cast<float*>(values); }
   int64_t* ints() { return reinterpret_cast<int64_t*>(values); }
 };
@@ -56,18 +72,16 @@ class ExampleRows {
   bool coded_list(const ExampleColumn& column, ColumnRows& rows, std::string_view list, Status& status);
   void roll_back();
 
-  Status grow(ColumnRows& rows, const ExampleColumn& column, size_t more);
-  Status grow_heap(ColumnRows& rows, size_t more);
   bool reserve(ColumnRows& rows, const ExampleColumn& column, size_t more) {
     if (more <= rows.capacity - rows.count) [[likely]]
       return true;
-    failure_ = grow(rows, column, more);
+    failure_ = rows.grow(column, more, *pool_);
     return failure_.ok();
   }
   bool reserve_heap(ColumnRows& rows, size_t more) {
     if (more <= rows.heap_capacity - rows.heap_size) [[likely]]
       return true;
-    failure_ = grow_heap(rows, more);
+    failure_ = rows.grow_heap(more, *pool_);
     return failure_.ok();
   }
 
