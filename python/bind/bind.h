@@ -33,6 +33,7 @@ void add_formats(nb::module_& m);
 void add_arrow(nb::module_& m);
 void add_wire(nb::module_& m);
 void add_dataset(nb::module_& m);
+void add_examples(nb::module_& m);
 
 // ---- Errors: a Status leaves as tensorferry.Error or one of its kin, with .code, .offset and .path.
 

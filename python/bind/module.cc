@@ -17,5 +17,6 @@ NB_MODULE(_core, m) {
   add_formats(m);
   add_arrow(m);
   add_wire(m);
+  add_examples(m);
   add_dataset(m);
 }

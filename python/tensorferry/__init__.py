@@ -21,7 +21,14 @@ from ._core import (
     DenseTensor, DType, RaggedTensor, SparseTensor, as_dtype, concat, deserialize_many_sparse, deserialize_sparse, from_dlpack,
     get_threads, parse_tensor, serialize_many_sparse, serialize_sparse, serialize_tensor, set_threads,
 )  # fmt: skip
+from ._examples import (
+    ExampleParser, InferredFeatures, infer_features, parse_example, parse_sequence_example, parse_single_example,
+    parse_single_sequence_example, serialize_example, serialize_examples,
+)  # fmt: skip
 from ._errors import DeadlineError, Error, FileError, InternalError, NotFoundError, UnavailableError
+from ._features import (
+    FixedLenFeature, FixedLenSequenceFeature, RaggedFeature, SparseFeature, VarLenFeature, schema_from_text, schema_text,
+)  # fmt: skip
 from ._files import FormatInfo, Inspection, TensorInfo, dumps, formats, inspect, load, loads, save
 from ._dataset import Dataset, DatasetIterator, SparseDataset, dataset
 from ._map import TensorMap
@@ -37,11 +44,15 @@ from_torch = as_tensor
 from_jax = as_tensor
 
 __all__ = [
-    "Adapters", "Batches", "DType", "Dataset", "DatasetIterator", "DeadlineError", "DenseTensor", "ElementSpec", "Error", "FileError",
-    "FormatInfo", "Inspection", "InternalError", "NotFoundError", "RaggedTensor", "SparseDataset", "SparseTensor", "TensorInfo", "TensorMap", "UnavailableError", "__version__", "add", "allclose", "as_dtype",
-    "as_tensor", "collate_sparse", "concat", "dataset", "deserialize_many_sparse", "deserialize_sparse", "dumps", "flatten", "formats", "from_arrow", "from_dense",
-    "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf", "from_torch", "get_threads", "inspect", "load", "loads", "matmul",
-    "parse_tensor", "save", "serialize_many_sparse", "serialize_sparse", "serialize_tensor", "set_threads", "unflatten",
+    "Adapters", "Batches", "DType", "Dataset", "DatasetIterator", "DeadlineError", "DenseTensor", "ElementSpec", "Error",
+    "ExampleParser", "FileError", "FixedLenFeature", "FixedLenSequenceFeature", "FormatInfo", "InferredFeatures", "Inspection",
+    "InternalError", "NotFoundError", "RaggedFeature", "RaggedTensor", "SparseDataset", "SparseFeature", "SparseTensor",
+    "TensorInfo", "TensorMap", "UnavailableError", "VarLenFeature", "__version__", "add", "allclose", "as_dtype", "as_tensor",
+    "collate_sparse", "concat", "dataset", "deserialize_many_sparse", "deserialize_sparse", "dumps", "flatten", "formats",
+    "from_arrow", "from_dense", "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf", "from_torch", "get_threads",
+    "infer_features", "inspect", "load", "loads", "matmul", "parse_example", "parse_sequence_example", "parse_single_example",
+    "parse_single_sequence_example", "parse_tensor", "save", "schema_from_text", "schema_text", "serialize_example",
+    "serialize_examples", "serialize_many_sparse", "serialize_sparse", "serialize_tensor", "set_threads", "unflatten",
 ]  # fmt: skip
 
 # One name for each dtype: tensorferry.float32, tensorferry.bfloat16, …; bool is bool_, as in NumPy.

@@ -99,5 +99,129 @@ TEST(ExampleParser, AnySplitOverThreadsGivesTheSameBits) {
   EXPECT_TRUE(identical(*one, *three));
 }
 
+FeatureSpec cut(std::string_view by, RaggedPartition::Kind kind) {
+  FeatureSpec out = FeatureSpec::ragged("r", DType::int64, {{kind, std::string(by), 0}});
+  out.value_key = "v";
+  return out;
+}
+
+TEST(ExampleParser, PartitionsCutTheValuesOfEachRecord) {
+  using K = RaggedPartition::Kind;
+  const std::vector<std::string> records = {example({{"v", ints({1, 2, 3})},
+                                                     {"splits", ints({0, 2, 2, 3})},
+                                                     {"lengths", ints({2, 0, 1})},
+                                                     {"starts", ints({0, 2, 2})},
+                                                     {"limits", ints({2, 2, 3})},
+                                                     {"ids", ints({0, 0, 2})}}),
+                                            example({}),
+                                            example({{"v", ints({4})},
+                                                     {"splits", ints({0, 1})},
+                                                     {"lengths", ints({1})},
+                                                     {"starts", ints({0})},
+                                                     {"limits", ints({1})},
+                                                     {"ids", ints({0})}})};
+  const auto expected = RaggedTensor::make({i64(Shape{4}, {0, 3, 3, 4}), i64(Shape{5}, {0, 2, 2, 3, 4})}, i64(Shape{4}, {1, 2, 3, 4}));
+  ASSERT_TRUE(expected.ok());
+  const std::pair<std::string_view, K> all[] = {{"splits", K::row_splits},
+                                                {"lengths", K::row_lengths},
+                                                {"starts", K::row_starts},
+                                                {"limits", K::row_limits},
+                                                {"ids", K::value_rowids}};
+  for (const auto& [key, kind] : all) {
+    const auto parser = ExampleParser::make({cut(key, kind)});
+    ASSERT_TRUE(parser.ok());
+    expect_tensor(parser->parse(bytes_of(records)), "r", *expected);
+  }
+}
+
+TEST(ExampleParser, PartitionsThatDoNotFitTheirValuesAreErrors) {
+  using K = RaggedPartition::Kind;
+  const auto message = [](std::string_view by, K kind, const std::string& partition) {
+    const auto parser = ExampleParser::make({cut(by, kind)});
+    return std::string(parser->parse(bytes_of({example({}), example({{"v", ints({1, 2})}, {"p", partition}})})).status().message());
+  };
+  EXPECT_EQ(message("p", K::row_splits, ints({0, 9})), "record 1: feature 'r': the RowSplits in 'p' do not cut its 2 values");
+  for (const auto& [kind, partition] : std::initializer_list<std::pair<K, std::string>>{{K::row_splits, ints({1, 2})},
+                                                                                        {K::row_splits, ints({})},
+                                                                                        {K::row_lengths, ints({3})},
+                                                                                        {K::row_lengths, ints({-1, 3})},
+                                                                                        {K::row_starts, ints({1})},
+                                                                                        {K::row_limits, ints({2, 1})},
+                                                                                        {K::value_rowids, ints({0})},
+                                                                                        {K::value_rowids, ints({1, 0})},
+                                                                                        {K::value_rowids, ints({0, -1})},
+                                                                                        {K::value_rowids, ints({0, INT64_MAX})}}) {
+    EXPECT_NE(message("p", kind, partition), "");
+  }
+}
+
+TEST(ExampleParser, RowIdsThatLeaveOutBillionsOfRowsAreRefused) {
+  const auto parser = ExampleParser::make({cut("p", RaggedPartition::Kind::value_rowids)});
+  const Status status = parser->parse(bytes_of({example({{"v", ints({1})}, {"p", ints({int64_t{1} << 40})}})})).status();
+  EXPECT_EQ(status.code(), StatusCode::limit_exceeded);
+}
+
+TEST(ExampleParser, SparseFeatureSortsItsEntriesAndHoldsThemAgainstTheSize) {
+  const auto map = parse("w:float32{9}", {example({{"w/indices", ints({7, 2})}, {"w/values", floats({1, 2})}})});
+  ASSERT_TRUE(map.ok()) << map.status().to_string();
+  const auto& sparse = std::get<SparseTensor>((*map)[0].tensor);
+  EXPECT_TRUE(identical(sparse.indices(), i64(Shape{2, 2}, {0, 2, 0, 7})));
+  EXPECT_EQ(parse("w:float32{7}", {example({}), example({{"w/indices", ints({7})}, {"w/values", floats({1})}})}).status().message(),
+            "record 1: feature 'w': index 7 on axis 0 is outside the size 7");
+  EXPECT_EQ(parse("w:float32{7}", {example({{"w/indices", ints({7})}})}).status().message(),
+            "record 0: feature 'w': index key 'w/indices' has 1 values, expected 0 for the values of 'w/values'");
+}
+
+TEST(ExampleParser, KeysWithOneTailAreToldApart) {
+  const auto map =
+      parse("aa_12345678:int64, bb_12345678:int64, 12345678:int64",
+            {example({{"bb_12345678", ints({2})}, {"cc_12345678", ints({9})}, {"12345678", ints({3})}, {"aa_12345678", ints({1})}})});
+  expect_tensor(map, "aa_12345678", i64(Shape{1}, {1}));
+  expect_tensor(map, "bb_12345678", i64(Shape{1}, {2}));
+  expect_tensor(map, "12345678", i64(Shape{1}, {3}));
+}
+
+TEST(ExampleParser, FeaturesThatContradictOneAnotherAreRefused) {
+  const auto code = [](std::vector<FeatureSpec> features) { return ExampleParser::make(std::move(features)).status().code(); };
+  const FeatureSpec fixed = FeatureSpec::fixed_len("a", DType::int64), ragged = FeatureSpec::ragged("r", DType::int64);
+  FeatureSpec same_key = ragged;
+  same_key.value_key = "a";
+  EXPECT_EQ(code({fixed, same_key}), StatusCode::invalid_argument);
+  EXPECT_EQ(code({fixed, fixed}), StatusCode::invalid_argument);
+  EXPECT_EQ(code({FeatureSpec::fixed_len("a", DType::int32)}), StatusCode::invalid_argument);
+  EXPECT_EQ(code({FeatureSpec::fixed_len("a", DType::int64, Shape{2}, i64(Shape{1}, {1}))}), StatusCode::invalid_argument);
+  EXPECT_EQ(code({FeatureSpec::fixed_len_sequence("a", DType::int64, Shape{0})}), StatusCode::invalid_argument);
+  EXPECT_EQ(code({FeatureSpec::sparse("a", DType::int64, Shape{2}, {}, "v")}), StatusCode::invalid_argument);
+  EXPECT_EQ(code({}), StatusCode::invalid_argument);
+}
+
+TEST(SequenceExampleParser, GivesContextListsAndLengths) {
+  auto parser = SequenceExampleParser::make({FeatureSpec::fixed_len("id", DType::int64)},
+                                            {FeatureSpec::fixed_len_sequence("t", DType::int64), FeatureSpec::var_len("w", DType::string),
+                                             FeatureSpec::ragged("r", DType::float32)});
+  ASSERT_TRUE(parser.ok()) << parser.status().to_string();
+  const auto out = parser->parse(
+      bytes_of({sequence({{"id", ints({1})}}, {{"t", {ints({5}), ints({6})}}, {"w", {strings({"a"}), strings({}), strings({"b", "c"})}}}),
+                sequence({{"id", ints({2})}}, {{"t", {ints({7})}}, {"r", {floats({1, 2}), floats({})}}})}));
+  ASSERT_TRUE(out.ok()) << out.status().to_string();
+  EXPECT_TRUE(identical(out->context[0].tensor, Tensor(i64(Shape{2}, {1, 2}))));
+  EXPECT_TRUE(identical(out->lists[0].tensor, Tensor(i64(Shape{2, 2}, {5, 6, 7, 0}))));
+  EXPECT_TRUE(identical(out->lengths[0].tensor, Tensor(i64(Shape{2}, {2, 1}))));
+  const auto& words = std::get<SparseTensor>(out->lists[1].tensor);
+  EXPECT_EQ(words.shape(), (Shape{2, 3, 2}));
+  EXPECT_TRUE(identical(words.indices(), i64(Shape{3, 3}, {0, 0, 0, 0, 2, 0, 0, 2, 1})));
+  const auto& ragged = std::get<RaggedTensor>(out->lists[2].tensor);
+  EXPECT_TRUE(identical(ragged.row_splits(0), i64(Shape{3}, {0, 0, 2})));
+  EXPECT_TRUE(identical(ragged.row_splits(1), i64(Shape{3}, {0, 2, 2})));
+}
+
+TEST(SequenceExampleParser, ErrorsNameRecordListAndStep) {
+  auto parser = SequenceExampleParser::make({}, {FeatureSpec::fixed_len_sequence("t", DType::int64)});
+  EXPECT_EQ(parser->parse(bytes_of({sequence({}, {{"t", {ints({5}), ints({6, 7})}}})})).status().message(),
+            "record 0: feature list 't', step 1: found 2 values, expected 1 for shape []");
+  EXPECT_EQ(parser->parse(bytes_of({sequence({}, {{"t", {floats({5})}}})})).status().message(),
+            "record 0: step 0 of feature list 't': data types don't match, or it is malformed; expected int64_list (int64)");
+}
+
 }  // namespace
 }  // namespace ferry
