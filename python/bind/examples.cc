@@ -246,7 +246,9 @@ void add_examples(nb::module_& m) {
       .def("parse", &PyExampleParser::parse, nb::arg("serialized"), nb::arg("names").none())
       .def("parse_single", &PyExampleParser::parse_single, nb::arg("record"), nb::arg("name").none())
       .def("features", &PyExampleParser::features);
-  nb::class_<PySequenceParser>(m, "_SequenceParser").def(nb::init<nb::handle, nb::handle>()).def("parse", &PySequenceParser::parse, nb::arg("serialized"), nb::arg("names").none(), nb::arg("single"));
+  nb::class_<PySequenceParser>(m, "_SequenceParser")
+      .def(nb::init<nb::handle, nb::handle>())
+      .def("parse", &PySequenceParser::parse, nb::arg("serialized"), nb::arg("names").none(), nb::arg("single"));
   m.def("_infer_features", &infer);
   m.def("_serialize_examples", &serialize);
   m.def("_schema_from_text", [](const std::string& text) { return feature_tuples(unwrap(schema_from_text(text))); });
