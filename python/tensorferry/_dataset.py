@@ -13,6 +13,7 @@ from ._adapters import Adapters
 from ._convert import _OURS, as_tensor
 from ._errors import Error
 from ._map import TensorMap
+from ._recipe import record_stages, source as source_of
 from ._spec import ElementSpec
 
 
@@ -97,12 +98,13 @@ class Dataset(Adapters):
     iterator(epoch=…) asks for a certain one. The order depends on data, stages and seeds only, never on threads.
     """
 
-    __slots__ = ("_core", "_threads", "_on_error", "_epoch", "_spec", "__weakref__")
+    __slots__ = ("_core", "_threads", "_on_error", "_epoch", "_spec", "_recipe", "__weakref__")
 
     def __init__(self, core: Any, threads: int = 0, on_error: str = "stop"):
         self._core, self._threads, self._on_error = core, threads, on_error
         self._epoch = 0
         self._spec: dict[str, ElementSpec] | None = None
+        self._recipe: Any = None
 
     def _with(self, core: Any) -> Any:
         return type(self)(core, self._threads, self._on_error)
@@ -219,6 +221,7 @@ class Dataset(Adapters):
         return "Dataset:\n" + "".join(f"  {line}\n" for line in self._core.describe().splitlines()).rstrip("\n")
 
 
+@source_of
 def dataset(source: Any, spec: Any = None, format: str | None = None, *, on_error: str = "stop", threads: int = 0, **options: Any) -> Dataset:
     """A Dataset of the rows of `source`:
 
@@ -318,6 +321,7 @@ class SparseDataset(Dataset):
         return cls._of_matrix(_core.SparseTensor.from_scipy(matrix), labels, name)
 
     @classmethod
+    @source_of
     def _of_matrix(cls, matrix: Any, labels: Any, name: str) -> Dataset:
         entries = [(name, matrix)]
         if isinstance(labels, Mapping):
@@ -327,6 +331,7 @@ class SparseDataset(Dataset):
         return cls(_core._dataset_tensors(entries))
 
     @classmethod
+    @source_of
     def from_generator(cls, rows: Any, shape: Any, dtype: Any = "float32", *, name: str = "x", label_dtype: Any = None) -> Dataset:
         """Rows that Python makes, one by one: a function that gives an iterator for each pass, or an iterable.
 
@@ -336,3 +341,6 @@ class SparseDataset(Dataset):
         from ._dataset_rows import sparse_rows_source
 
         return cls(sparse_rows_source(rows, shape, dtype, name, label_dtype))
+
+
+record_stages(Dataset)

@@ -57,6 +57,31 @@ def test_workers_give_each_batch_once_and_in_order(layout, workers, start):
         np.testing.assert_allclose([float(x["x"].to_dense().sum()) for x, _ in found], sums, rtol=1e-6)
 
 
+@pytest.mark.parametrize("seed", [3, None])
+@pytest.mark.parametrize("buffer", [None, 30])
+def test_workers_of_a_shuffled_dataset_agree_on_the_order(seed, buffer):
+    matrix = sp.random_array((100, 20), density=0.2, rng=np.random.default_rng(0), format="csr")
+    ds = ferry.SparseDataset.from_scipy(matrix, labels=np.arange(100)).shuffle(buffer, seed).batch(8).prefetch(2)
+    orders = []
+    for workers in (0, 2):
+        loader = DataLoader(ds.torch("y"), batch_size=None, num_workers=workers, multiprocessing_context="fork" if workers else None)
+        for epoch in range(2):
+            loader.dataset.set_epoch(epoch)
+            labels = []
+            for x, y in loader:
+                np.testing.assert_array_equal(x.to_dense().numpy(), matrix.toarray()[y])
+                labels += y.tolist()
+            assert sorted(labels) == list(range(100))
+            orders.append(labels)
+    assert orders[:2] == orders[2:] and orders[0] != orders[1]
+
+
+def test_a_dataset_is_picklable_with_its_stages():
+    ds = ferry.SparseDataset.from_scipy(sp.csr_array(np.eye(6)), labels=np.arange(6)).shuffle(seed=1).batch(2)
+    again = pickle.loads(pickle.dumps(ds.torch("y", layout="csr")))
+    assert [y.tolist() for _, y in again] == [y.tolist() for _, y in ds.torch("y")]
+
+
 def test_sources_that_shard_are_asked_to():
     class Mine(ferry.Adapters):
         element_spec = (ferry.ElementSpec("x", "dense", "int64", (None,)),)
