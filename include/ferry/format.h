@@ -21,6 +21,8 @@
 
 namespace ferry {
 
+class FileSet;
+
 // What `inspect` shows of one tensor, from headers alone.
 struct TensorInfo {
   std::string name;
@@ -135,6 +137,11 @@ struct Format {
   Sniff (*sniff_end)(std::span<const std::byte> tail) = nullptr;
   // For a format of several files: the path of the one to open, where the given path is another of them or the stem of their names.
   std::optional<std::string> (*locate)(const std::string& path) = nullptr;
+  // In place of write(), where a set of tensors is several files: `name` is the last part of the path asked for.
+  Status (*write_files)(const TensorMap& tensors, FileSet& files, std::string_view name, const WriteOptions& options) = nullptr;
+
+  bool can_read() const { return open != nullptr; }
+  bool can_write() const { return write != nullptr || write_files != nullptr; }
 };
 
 // What a path names: bytes, or a folder of them. One of the two is set.

@@ -234,7 +234,7 @@ nb::list format_table() {
     for (const OptionSpec& spec : format->options) options.append(nb::make_tuple(word(spec.name), word(spec.values), word(spec.help)));
     row["extensions"] = nb::tuple(extensions);
     row["read"] = format->open != nullptr;
-    row["write"] = format->write != nullptr;
+    row["write"] = format->can_write();
     row["kinds"] = nb::tuple(kinds);
     row["dtypes"] = nb::tuple(dtypes);
     row["names"] = can.names;

@@ -27,7 +27,7 @@ void print_formats_json(Printer& out) {
     const Capabilities& can = format->capabilities;
     json.begin_object().member("id", format->id).member("summary", format->summary).key("extensions").begin_list();
     for (std::string_view extension : format->extensions) json.text(extension);
-    json.end_list().member("read", format->open != nullptr).member("write", format->write != nullptr).key("kinds").begin_list();
+    json.end_list().member("read", format->open != nullptr).member("write", format->can_write()).key("kinds").begin_list();
     for (std::string_view kind : kinds_of(*format)) json.text(kind);
     json.end_list().key("dtypes").begin_list();
     for (DType dtype : kAllDTypes) {
@@ -56,7 +56,7 @@ void print_formats(Context& context) {
     std::string extensions, kinds;
     for (std::string_view extension : format->extensions) extensions += concat(extensions.empty() ? "" : " ", extension);
     for (std::string_view kind : kinds_of(*format)) kinds += concat(kinds.empty() ? "" : " ", kind);
-    table.add({std::string(format->id), extensions, format->open != nullptr ? "yes" : "-", format->write != nullptr ? "yes" : "-", kinds,
+    table.add({std::string(format->id), extensions, format->open != nullptr ? "yes" : "-", format->can_write() ? "yes" : "-", kinds,
                std::string(format->summary)});
   }
   table.print(out, context.colour_out);

@@ -211,7 +211,7 @@ std::optional<Input> open_input(Context& context, const Arguments& arguments, st
 const Format* output_format(Context& context, const Arguments& arguments, std::string_view path) {
   if (const auto to = arguments.get("to")) {
     const Format* format = find_format(*to);
-    if (format->write != nullptr) return format;
+    if (format->can_write()) return format;
     context.fail(path, unsupported(concat(format->id, " is read only; choose another format with --to")));
     return nullptr;
   }
@@ -233,14 +233,18 @@ std::optional<FormatOptions> output_options(Context& context, const Arguments& a
 
 int write_output(Context& context, const TensorMap& tensors, std::string_view path, const Format& format, const FormatOptions& options) {
   if (const Status status = check_writable(tensors, format); !status.ok()) return context.fail(path, status);
-  auto sink = open_sink(std::string(path));
-  if (!sink.ok()) return context.fail(path, sink.status());
   uint64_t expected = 0;
   for (const auto& entry : tensors) expected += num_bytes_of(entry.tensor);
   WriteOptions write;
   write.format = options;
   constexpr uint64_t kWorthThreads = uint64_t{1} << 20;
   if (expected >= kWorthThreads) write.pool = context.pool();
+  if (format.write == nullptr) {
+    const Status status = save(tensors, std::string(path), &format, write);
+    return status.ok() ? 0 : context.fail(path, status);
+  }
+  auto sink = open_sink(std::string(path));
+  if (!sink.ok()) return context.fail(path, sink.status());
   Progress progress(context, "writing", expected);
   CountingSink counted_sink(**sink, progress);
   Status status = format.write(tensors, counted_sink, write);

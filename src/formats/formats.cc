@@ -4,6 +4,7 @@
 
 #include "ferry/format.h"
 #include "ferry/sparse.h"
+#include "io/file_set.h"
 
 namespace ferry {
 
@@ -27,7 +28,7 @@ constexpr size_t kHead = 4096, kTail = 64;
 std::string ids_that(bool (*wanted)(const Format&, const Tensor&), const Tensor& tensor) {
   std::string out;
   for (const Format* format : all_formats()) {
-    if (format->write == nullptr || !wanted(*format, tensor)) continue;
+    if (!format->can_write() || !wanted(*format, tensor)) continue;
     if (!out.empty()) out += ", ";
     out += format->id;
   }
@@ -53,6 +54,10 @@ const Format* format_by_extension(std::string_view path) {
     }
   }
   return best;
+}
+
+Status several_files(const Format& format) {
+  return unsupported(concat(format.id, " is several files, which bytes or a pipe cannot be; give a path, or another format"));
 }
 
 class MapReader : public TensorReader {
@@ -177,7 +182,7 @@ Result<const Format*> format_for_output(std::string_view path) {
     return unsupported(
         concat("no format is known by the extension of ", quoted(path), "; name one with --to (ferry help formats lists them)"));
   }
-  if (format->write == nullptr) return unsupported(concat(format->id, " is read only; choose another format with --to"));
+  if (!format->can_write()) return unsupported(concat(format->id, " is read only; choose another format with --to"));
   return format;
 }
 
@@ -259,6 +264,13 @@ Status save(const TensorMap& tensors, const std::string& path, const Format* for
     FERRY_ASSIGN_OR_RETURN(format, format_for_output(path));
   }
   FERRY_RETURN_IF_ERROR(check_writable(tensors, *format));
+  if (format->write == nullptr) {
+    if (path == "-") return several_files(*format);
+    const size_t slash = path.rfind('/');
+    FileSet files(slash == std::string::npos ? std::string() : path.substr(0, slash + 1));
+    FERRY_RETURN_IF_ERROR(format->write_files(tensors, files, path.substr(slash == std::string::npos ? 0 : slash + 1), options));
+    return files.commit();
+  }
   FERRY_ASSIGN_OR_RETURN(const auto sink, open_sink(path));
   FERRY_RETURN_IF_ERROR(format->write(tensors, *sink, options));
   return sink->close();
@@ -266,6 +278,7 @@ Status save(const TensorMap& tensors, const std::string& path, const Format* for
 
 Status write_to(const TensorMap& tensors, const Format& format, ByteSink& sink, const WriteOptions& options) {
   FERRY_RETURN_IF_ERROR(check_writable(tensors, format));
+  if (format.write == nullptr) return several_files(format);
   FERRY_RETURN_IF_ERROR(format.write(tensors, sink, options));
   return sink.close();
 }
@@ -277,7 +290,7 @@ Result<std::string> to_bytes(const TensorMap& tensors, const Format& format, con
 }
 
 Status check_writable(const TensorMap& tensors, const Format& format) {
-  if (format.write == nullptr) return unsupported(concat(format.id, " is read only"));
+  if (!format.can_write()) return unsupported(concat(format.id, " is read only"));
   const Capabilities& can = format.capabilities;
   if (!can.many && tensors.size() != 1) {
     return unsupported(concat(format.id, " holds exactly one tensor and ", tensors.size(), " are given; choose one with --select NAME"));

@@ -3,6 +3,8 @@
 #include "formats/ckpt/bundle.h"
 #include "formats/ckpt/saver_v1.h"
 #include "formats/ckpt/state.h"
+#include "formats/ckpt/write.h"
+#include "io/file_set.h"
 
 namespace ferry::ckpt {
 namespace {
@@ -76,6 +78,22 @@ Result<std::unique_ptr<TensorReader>> open_folder(std::shared_ptr<const Folder> 
   return open(std::move(source), options);
 }
 
+// NAME or NAME.index gives NAME.data-00000-of-00001 and then NAME.index.
+Status write_files(const TensorMap& tensors, FileSet& files, std::string_view name, const WriteOptions&) {
+  if (name.ends_with(kIndexSuffix)) name.remove_suffix(kIndexSuffix.size());
+  if (name.empty()) return invalid_argument("the path of a checkpoint ends in its name, a folder alone has none");
+  FERRY_ASSIGN_OR_RETURN(ByteSink* const data, files.create(shard_name(name, 0, 1)));
+  BundleWriter out(*data);
+  for (const auto& entry : tensors) {
+    Metadata unused;  // layouts: only COO is written
+    FERRY_ASSIGN_OR_RETURN(const auto arrays, spell_parts(entry.name, entry.tensor, unused));
+    for (const SpelledArray& array : arrays) FERRY_RETURN_IF_ERROR(out.add(array.name, array.array));
+  }
+  FERRY_ASSIGN_OR_RETURN(ByteSink* const index, files.create(concat(name, kIndexSuffix)));
+  return index->write(std::move(out).finish());
+}
+
+constexpr KindSet kKinds{.dense = true, .coo = true, .csr = false, .csc = false, .ragged = true};
 constexpr std::string_view kExtensions[] = {".index"};
 
 }  // namespace
@@ -86,7 +104,7 @@ const Format kFormat = {
     .summary = "TensorFlow's checkpoints: tensor bundles (Saver V2, tf.train.Checkpoint, a SavedModel's variables) and Saver V1",
     .readers = "TensorFlow, Keras",
     .extensions = kExtensions,
-    .capabilities = {.kinds = KindSet::all(), .dtypes = DTypeSet::all(), .names = true, .metadata = false, .many = true, .streams = false},
+    .capabilities = {.kinds = kKinds, .dtypes = DTypeSet::all(), .names = true, .metadata = false, .many = true, .streams = false},
     .options = {},
     .sniff = sniff,
     .open = open,
@@ -95,6 +113,7 @@ const Format kFormat = {
     .open_folder = open_folder,
     .sniff_end = sniff_end,
     .locate = locate,
+    .write_files = write_files,
 };
 
 }  // namespace ferry::ckpt
