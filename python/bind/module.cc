@@ -18,5 +18,6 @@ NB_MODULE(_core, m) {
   add_arrow(m);
   add_wire(m);
   add_examples(m);
+  add_records(m);
   add_dataset(m);
 }

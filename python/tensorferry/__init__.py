@@ -18,7 +18,7 @@ from ._arrow import from_arrow
 from ._batches import Batches
 from ._convert import as_tensor
 from ._core import (
-    DenseTensor, DType, RaggedTensor, SparseTensor, as_dtype, concat, deserialize_many_sparse, deserialize_sparse, from_dlpack,
+    DenseTensor, DType, RaggedTensor, RecordIndex, RecordReader, RecordWriter, SparseTensor, as_dtype, concat, deserialize_many_sparse, deserialize_sparse, from_dlpack,
     get_threads, parse_tensor, serialize_many_sparse, serialize_sparse, serialize_tensor, set_threads,
 )  # fmt: skip
 from ._examples import (
@@ -33,6 +33,7 @@ from ._files import FormatInfo, Inspection, TensorInfo, dumps, formats, inspect,
 from ._dataset import Dataset, DatasetIterator, SparseDataset, dataset
 from ._map import TensorMap
 from ._nested import flatten, unflatten
+from ._records import SkippedRegion
 from ._spec import ElementSpec
 from ._version import __version__
 
@@ -46,7 +47,8 @@ from_jax = as_tensor
 __all__ = [
     "Adapters", "Batches", "DType", "Dataset", "DatasetIterator", "DeadlineError", "DenseTensor", "ElementSpec", "Error",
     "ExampleParser", "FileError", "FixedLenFeature", "FixedLenSequenceFeature", "FormatInfo", "InferredFeatures", "Inspection",
-    "InternalError", "NotFoundError", "RaggedFeature", "RaggedTensor", "SparseDataset", "SparseFeature", "SparseTensor",
+    "InternalError", "NotFoundError", "RaggedFeature", "RaggedTensor", "RecordIndex", "RecordReader", "RecordWriter",
+    "SkippedRegion", "SparseDataset", "SparseFeature", "SparseTensor",
     "TensorInfo", "TensorMap", "UnavailableError", "VarLenFeature", "__version__", "add", "allclose", "as_dtype", "as_tensor",
     "collate_sparse", "concat", "dataset", "deserialize_many_sparse", "deserialize_sparse", "dumps", "flatten", "formats",
     "from_arrow", "from_dense", "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf", "from_torch", "get_threads",
