@@ -80,7 +80,7 @@ class DatasetIterator {
   // JSON: iterate() with it goes on after the batch that next() gave last, in this process or another.
   virtual Result<std::string> state() const = 0;
   virtual uint64_t skipped() const = 0;  // rows left out so far with OnError::skip
-  virtual std::span<const ElementSpec> element_spec() const = 0;
+  virtual Result<std::vector<ElementSpec>> element_spec() const = 0;
 };
 
 // Rows that someone else makes, in order: a generator, a database cursor.

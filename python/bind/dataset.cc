@@ -343,7 +343,7 @@ class PythonIterator {
   uint64_t skipped() const { return iterator_ == nullptr ? 0 : iterator_->skipped(); }
   nb::list spec() const {
     if (iterator_ == nullptr) throw StatusError(invalid_argument("the iterator is closed"));
-    return specs_object(iterator_->element_spec());
+    return specs_object(open_result(unlocked([&] { return iterator_->element_spec(); })));
   }
 
  private:
@@ -378,6 +378,13 @@ void add_dataset(nb::module_& m) {
       .def("shard", [](const Dataset& d, uint64_t index, uint64_t count) { return checked(d.shard(index, count)); })
       .def("skip", [](const Dataset& d, uint64_t count) { return checked(d.skip(count)); })
       .def("take", [](const Dataset& d, uint64_t count) { return checked(d.take(count)); })
+      .def("cache", [](const Dataset& d, std::string path) { return checked(d.cache(std::move(path))); })
+      .def("bucket_by_length",
+           [](const Dataset& d, std::string feature, std::vector<int64_t> boundaries, std::vector<int64_t> sizes, bool drop_remainder,
+              const std::string& sparse, bool pad, double padding, std::vector<std::pair<std::string, int64_t>> widths) {
+             return checked(d.bucket_by_length(std::move(feature), std::move(boundaries), std::move(sizes),
+                                               batch_options(drop_remainder, sparse, pad, padding, std::move(widths))));
+           })
       .def("prefetch", [](const Dataset& d, uint64_t count) { return checked(d.prefetch(count)); })
       .def("element_spec", [](const Dataset& d) { return specs_object(open_result(unlocked([&] { return d.element_spec(); }))); })
       .def_prop_ro("is_batched", [](const Dataset& d) { return d.is_batched(); })
@@ -434,10 +441,10 @@ void add_dataset(nb::module_& m) {
   m.def("_dataset_paths", [](std::vector<std::string> patterns) { return run([&] { return expand_dataset_paths(patterns); }); });
   // The format of a file, by content and name.
   m.def("_dataset_format", [](const std::string& path) {
-    const Format* format = run([&]() -> Result<const Format*> {
+    const Format* format = unwrap(unlocked([&]() -> Result<const Format*> {
       FERRY_ASSIGN_OR_RETURN(const Place place, find_place(path));
       return detect_format(place);
-    });
+    }), path);
     return word(format->id);
   });
   m.def("_dataset_rows", [](nb::object make, nb::handle spec, std::string name) {

@@ -140,6 +140,32 @@ class Dataset(Adapters):
             raise ValueError(f"ragged is {ragged!r}, expected 'ragged' or 'pad'")
         return self._with(self._core.batch(size, drop_remainder, sparse, ragged == "pad", padding, list((widths or {}).items())))
 
+    def bucket_by_length(
+        self,
+        name: str,
+        boundaries: Sequence[int],
+        sizes: Sequence[int],
+        drop_remainder: bool = False,
+        *,
+        sparse: str = "coo",
+        ragged: str = "ragged",
+        padding: float = 0,
+        widths: Mapping[str, int] | None = None,
+    ) -> Dataset:
+        """Batches of rows of similar length: those whose tensor `name` has up to boundaries[i] values go to bucket i, the rest to the
+        last. sizes: of the batches of each bucket, one more than boundaries."""
+        if ragged not in ("ragged", "pad"):
+            raise ValueError(f"ragged is {ragged!r}, expected 'ragged' or 'pad'")
+        core = self._core.bucket_by_length(
+            name, list(boundaries), list(sizes), drop_remainder, sparse, ragged == "pad", padding, list((widths or {}).items())
+        )
+        return self._with(core)
+
+    def cache(self, path: str | os.PathLike[str]) -> Dataset:
+        """Rows as they come are kept in a file, written in the first pass that gets to the end, and read from there later for as long as
+        the source and the stages before are the same. Behind it rows can be shuffled all at once, whatever the source."""
+        return self._with(self._core.cache(os.fspath(path)))
+
     def map(self, function: Callable[[TensorMap], Any], name: str | None = None) -> Dataset:
         """function(TensorMap) gives a TensorMap or a dict. After batch() it gets batches; before, single rows, which is much slower.
         It is called in the thread that iterates, or by prefetch()'s. name stands for it in the state."""
@@ -265,16 +291,26 @@ def _source(source: Any, spec: Any, format: str | None, options: dict[str, Any])
     raise TypeError(f"expected paths, tensors, an Arrow stream or an iterable of rows, not {type(source).__name__}")
 
 
+def _format_by_name(path: str) -> str | None:
+    """Where the name leaves no doubt; else what is in the file says."""
+    name = path.lower()
+    for packed in (".gz", ".zst"):
+        name = name.removesuffix(packed)
+    if name.endswith((".parquet", ".pq")):
+        return "parquet"
+    from ._files import _format_of
+
+    found = _format_of(name)
+    return found if found in ("tfrecord", "libsvm", "csv", "tsv") else None
+
+
 _TEXT = {"csv": ",", "tsv": "\t"}
 
 
 def _files(paths: list[str], spec: Any, format: str | None, options: dict[str, Any]) -> Any:
     if format is None:
-        suffix = os.path.splitext(paths[0])[1].lower()
-        if suffix in (".parquet", ".pq"):
-            format = "parquet"
-        else:
-            format = _core._dataset_format(_core._dataset_paths(paths)[0])
+        first = _core._dataset_paths(paths)[0]
+        format = _format_by_name(first) or _core._dataset_format(first)
     if format == "parquet":
         from ._dataset_rows import parquet_source
 

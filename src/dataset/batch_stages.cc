@@ -23,17 +23,19 @@ class Wrapped : public BatchPlan {
 
 // ---- batch
 
+std::string options_text(const BatchOptions& options) {
+  std::string out;
+  if (options.drop_remainder) out += " drop_remainder";
+  if (options.sparse != Layout::coo) out += concat(" sparse=", layout_name(options.sparse));
+  if (options.pad) out += concat(" pad=", options.padding);
+  for (const auto& [name, width] : options.widths) out += concat(" width of ", quoted(name), "=", width);
+  return out;
+}
+
 class RowsBatchPlan : public BatchPlan {
  public:
   RowsBatchPlan(RowPlanPtr rows, int64_t size, BatchOptions options) : rows_(std::move(rows)), size_(size), options_(std::move(options)) {}
-  std::string describe() const override {
-    std::string out = concat("batch ", size_);
-    if (options_.drop_remainder) out += " drop_remainder";
-    if (options_.sparse != Layout::coo) out += concat(" sparse=", layout_name(options_.sparse));
-    if (options_.pad) out += concat(" pad=", options_.padding);
-    for (const auto& [name, width] : options_.widths) out += concat(" width of ", quoted(name), "=", width);
-    return out;
-  }
+  std::string describe() const override { return concat("batch ", size_, options_text(options_)); }
   const RowPlan* rows() const override { return rows_.get(); }
   Result<BatchStagePtr> open(BatchContext& context) const override {
     FERRY_ASSIGN_OR_RETURN(auto decoder, rows_->decoder());
@@ -60,6 +62,49 @@ class RowsBatchPlan : public BatchPlan {
  private:
   RowPlanPtr rows_;
   int64_t size_;
+  BatchOptions options_;
+};
+
+// ---- bucket by length
+
+class BucketsPlan : public BatchPlan {
+ public:
+  BucketsPlan(RowPlanPtr rows, std::string feature, std::vector<int64_t> boundaries, std::vector<int64_t> sizes, BatchOptions options)
+      : rows_(std::move(rows)),
+        feature_(std::move(feature)),
+        boundaries_(std::move(boundaries)),
+        sizes_(std::move(sizes)),
+        options_(std::move(options)) {}
+  std::string describe() const override {
+    std::string out = concat("bucket by length of ", quoted(feature_));
+    for (size_t i = 0; i < sizes_.size(); ++i) {
+      out += i < boundaries_.size() ? concat(" to ", boundaries_[i], ":", sizes_[i]) : concat(" rest:", sizes_[i]);
+    }
+    return out + options_text(options_);
+  }
+  const RowPlan* rows() const override { return rows_.get(); }
+  Result<BatchStagePtr> open(BatchContext& context) const override {
+    FERRY_ASSIGN_OR_RETURN(auto decoder, rows_->decoder());
+    FERRY_ASSIGN_OR_RETURN(auto fitted, fit_spec(decoder->spec(), options_));
+    std::vector<ElementSpec> plain(decoder->spec().begin(), decoder->spec().end());
+    const auto found = std::ranges::find(plain, feature_, &ElementSpec::name);
+    if (found == plain.end()) return invalid_argument(concat("there is no tensor ", quoted(feature_), " to bucket by"));
+    Buckets buckets{static_cast<size_t>(found - plain.begin()), boundaries_, {}};
+    for (const int64_t size : sizes_) buckets.sizes.push_back(static_cast<size_t>(size));
+    FERRY_ASSIGN_OR_RETURN(RowStagePtr rows, rows_->open(context));
+    return BatchStagePtr(
+        std::make_unique<Batcher>(std::move(rows), std::move(decoder), std::move(plain), 1, options_, context, std::move(buckets)));
+  }
+  Result<std::vector<ElementSpec>> spec() const override {
+    FERRY_ASSIGN_OR_RETURN(auto decoder, rows_->decoder());
+    return fit_spec(decoder->spec(), options_);
+  }
+  std::optional<uint64_t> size() const override { return std::nullopt; }
+
+ private:
+  RowPlanPtr rows_;
+  std::string feature_;
+  std::vector<int64_t> boundaries_, sizes_;
   BatchOptions options_;
 };
 
@@ -413,7 +458,8 @@ class PrefetchPlan : public Wrapped {
     const uint64_t before = std::exchange(context.ahead, std::max(context.ahead, count_));
     auto up = up_->open(context);
     context.ahead = before;
-    if (!up.ok() || count_ == 0 || dynamic_cast<const RowsBatchPlan*>(up_.get()) != nullptr) return up;
+    const bool batcher = dynamic_cast<const RowsBatchPlan*>(up_.get()) != nullptr || dynamic_cast<const BucketsPlan*>(up_.get()) != nullptr;
+    if (!up.ok() || count_ == 0 || batcher) return up;
     return BatchStagePtr(std::make_unique<Prefetch>(*std::move(up), count_, context.positions));
   }
   std::optional<uint64_t> size() const override { return up_->size(); }
@@ -453,6 +499,10 @@ Status widen_spec(std::vector<ElementSpec>& spec, std::span<const ElementSpec> o
 
 BatchPlanPtr plan_batch(RowPlanPtr rows, int64_t size, BatchOptions options) {
   return std::make_shared<RowsBatchPlan>(std::move(rows), size, std::move(options));
+}
+BatchPlanPtr plan_buckets(RowPlanPtr rows, std::string feature, std::vector<int64_t> boundaries, std::vector<int64_t> sizes,
+                          BatchOptions options) {
+  return std::make_shared<BucketsPlan>(std::move(rows), std::move(feature), std::move(boundaries), std::move(sizes), std::move(options));
 }
 BatchPlanPtr plan_single_rows(RowPlanPtr rows) { return std::make_shared<SingleRowsPlan>(std::move(rows)); }
 BatchPlanPtr plan_repeat(BatchPlanPtr up, std::optional<uint64_t> count) { return std::make_shared<RepeatPlan>(std::move(up), count); }

@@ -5,7 +5,7 @@
 namespace ferry::dataset {
 
 Batcher::Batcher(RowStagePtr rows, std::shared_ptr<const RowDecoder> decoder, std::vector<ElementSpec> spec, int64_t size,
-                 BatchOptions options, BatchContext& context)
+                 BatchOptions options, BatchContext& context, std::optional<Buckets> buckets)
     : rows_(std::move(rows)),
       decoder_(std::move(decoder)),
       spec_(std::move(spec)),
@@ -16,7 +16,8 @@ Batcher::Batcher(RowStagePtr rows, std::shared_ptr<const RowDecoder> decoder, st
       stopped_(context.stopped),
       log_(context.log),
       position_(context.positions),
-      threads_wanted_(context.ahead == 0 ? 0 : static_cast<size_t>(std::max(1, context.threads))) {
+      threads_wanted_(context.ahead == 0 ? 0 : static_cast<size_t>(std::max(1, context.threads))),
+      buckets_(std::move(buckets)) {
   context.positions += 3;
   jobs_ = std::vector<Job>(std::max<size_t>({1, context.ahead, threads_wanted_}));
   for (Job& job : jobs_) job.scratch = decoder_->new_scratch();
@@ -42,6 +43,8 @@ Status Batcher::start(uint64_t pass) {
   source_status_ = {};
   again_.clear();
   again_used_ = 0;
+  given_ = 0;
+  waiting_ = std::vector<RowBlock>(buckets_ ? buckets_->sizes.size() : 0);
   for (Job& job : jobs_) job.done = false;
   return rows_->start(pass);
 }
@@ -49,11 +52,33 @@ Status Batcher::start(uint64_t pass) {
 Status Batcher::restore(std::span<const uint64_t> position) {
   FERRY_RETURN_IF_ERROR(start(position[position_]));
   const uint64_t rows = position[position_ + 1];
+  if (buckets_) return restore_buckets(position);
   left_out_ = position[position_ + 2];
   FERRY_ASSIGN_OR_RETURN(pulled_, rows_->skip(rows));
   if (pulled_ != rows) {
     return data_loss(concat("the state stands at row ", rows, " and the data now ends after ", pulled_, "; it is not the data it was"));
   }
+  return {};
+}
+
+// Which rows wait in which bucket depends on the lengths of all before: batches are gathered again and not decoded, but where
+// decoding tells which rows there are.
+Status Batcher::restore_buckets(std::span<const uint64_t> position) {
+  Job& job = jobs_[0];
+  for (const uint64_t wanted = position[position_ + 1]; given_ < wanted;) {
+    begin(job);
+    gather(job);
+    if (on_error_ == OnError::skip) decode(job);
+    if (job.spoilt) {
+      tail_ = head_ + 1;
+      regather();
+      continue;
+    }
+    FERRY_RETURN_IF_ERROR(job.status);
+    if (!job.give) return data_loss(concat("the state stands behind batch ", wanted, " and there are only ", given_, " now"));
+    ++given_;
+  }
+  left_out_ = position[position_ + 2];
   return {};
 }
 
@@ -78,28 +103,82 @@ bool Batcher::pull(Row& row, uint64_t& position, Status& status) {
   return false;
 }
 
-// Adds rows until there are enough good ones.
+void Batcher::begin(Job& job) {
+  job.rows.clear();
+  job.good.clear();
+  job.status = {};
+  job.give = job.last = job.done = job.spoilt = false;
+}
+
 void Batcher::gather(Job& job) {
+  if (buckets_) {
+    gather_bucket(job);
+  } else {
+    gather_rows(job);
+  }
+  if (stopped_->load(std::memory_order_relaxed)) job.status = Status(StatusCode::cancelled, "the iterator was stopped");
+  if (!job.status.ok()) job.last = true;
+}
+
+// Adds rows until there are enough good ones.
+void Batcher::gather_rows(Job& job) {
   Row row;
   uint64_t position = 0;
-  while (job.good.size() < size_) {
-    if (stopped_->load(std::memory_order_relaxed)) {
-      job.status = Status(StatusCode::cancelled, "the iterator was stopped");
-      job.last = true;
-      return;
-    }
+  while (job.good.size() < size_ && !stopped_->load(std::memory_order_relaxed)) {
     if (!pull(row, position, job.status)) {
       job.last = true;
-      return;
+      break;
     }
     if (!row.damaged) job.good.push_back(static_cast<uint32_t>(job.rows.size()));
     job.rows.append(row, position);
   }
+  job.give = job.good.size() == size_ || (!job.good.empty() && !options_.drop_remainder);
+}
+
+void Batcher::gather_bucket(Job& job) {
+  const auto take = [&](size_t bucket) {
+    RowBlock& rows = waiting_[bucket];
+    for (size_t i = 0; i < rows.size(); ++i) {
+      job.good.push_back(static_cast<uint32_t>(job.rows.size()));
+      job.rows.append(rows.row(i), rows.entry(i).position);
+    }
+    rows.clear();
+    job.give = true;
+  };
+  Row row;
+  uint64_t position = 0;
+  while (!stopped_->load(std::memory_order_relaxed) && pull(row, position, job.status)) {
+    if (row.damaged) {
+      job.rows.append(row, position);
+      continue;
+    }
+    const auto length = decoder_->length(row, buckets_->feature);
+    if (!length.ok()) {
+      const Status said = places_->at(row.origin, length.status());
+      if (on_error_ == OnError::stop) {
+        job.status = said;
+        return;
+      }
+      const std::string reason(said.message());
+      job.rows.append({std::as_bytes(std::span(reason)), row.origin, true}, position);
+      continue;
+    }
+    const auto& boundaries = buckets_->boundaries;
+    const auto bucket = static_cast<size_t>(std::ranges::lower_bound(boundaries, *length) - boundaries.begin());
+    waiting_[bucket].append(row, position);
+    if (waiting_[bucket].size() == buckets_->sizes[bucket]) return take(bucket);
+  }
+  if (!job.status.ok()) return;
+  // What is left, the shortest first.
+  size_t bucket = 0;
+  while (bucket < waiting_.size() && waiting_[bucket].size() == 0) ++bucket;
+  if (bucket < waiting_.size() && !options_.drop_remainder) take(bucket);
+  while (bucket < waiting_.size() && waiting_[bucket].size() == 0) ++bucket;
+  job.last = bucket == waiting_.size() || options_.drop_remainder;
 }
 
 void Batcher::decode(Job& job) {
-  job.spoilt = false;
-  if (!job.status.ok() || job.good.empty() || (options_.drop_remainder && job.good.size() < size_)) return;
+  if (!job.status.ok() || !job.give) return;
   // The map may be anybody's.
   bool fits = job.out.size() == spec_.size();
   for (size_t i = 0; fits && i < spec_.size(); ++i) fits = job.out[i].name == spec_[i].name;
@@ -153,7 +232,12 @@ void Batcher::regather() {
     const Job& job = jobs_[i % jobs_.size()];
     for (size_t k = 0; k < job.rows.size(); ++k) rows.append(job.rows.row(k), job.rows.entry(k).position);
   }
+  for (RowBlock& waiting : waiting_) {
+    for (size_t k = 0; k < waiting.size(); ++k) rows.append(waiting.row(k), waiting.entry(k).position);
+    waiting.clear();
+  }
   for (; again_used_ < again_.size(); ++again_used_) rows.append(again_.row(again_used_), again_.entry(again_used_).position);
+  if (buckets_) rows.sort_by_position();
   again_ = std::move(rows);
   again_used_ = 0;
   tail_ = head_;
@@ -162,6 +246,7 @@ void Batcher::regather() {
 
 // The batch of a job to the caller, whose old one it takes.
 Status Batcher::deliver(Job& job, Element& element) {
+  given_ += job.give;
   uint64_t position = 0;
   for (size_t i = 0; i < job.rows.size(); ++i) {
     position = job.rows.entry(i).position;
@@ -170,7 +255,7 @@ Status Batcher::deliver(Job& job, Element& element) {
     if (log_) log_(job.rows.row(i).text());
   }
   element.position[position_] = pass_;
-  element.position[position_ + 1] = position;
+  element.position[position_ + 1] = buckets_ ? given_ : position;
   element.position[position_ + 2] = left_out_;
   std::swap(element.tensors, job.out);
   return {};
@@ -182,10 +267,7 @@ void Batcher::run() {
     changed_.wait(lock, [&] { return stop_ || (!gathering_ && !paused_ && !all_gathered_ && tail_ - head_ < jobs_.size()); });
     if (stop_) return;
     Job& job = jobs_[tail_++ % jobs_.size()];
-    job.rows.clear();
-    job.good.clear();
-    job.status = {};
-    job.last = job.done = false;
+    begin(job);
     gathering_ = true;
     lock.unlock();
     gather(job);
@@ -207,10 +289,7 @@ Result<bool> Batcher::next(Element& element) {
     Job* job;
     if (threads_wanted_ == 0) {
       job = &jobs_[0];
-      job->rows.clear();
-      job->good.clear();
-      job->status = {};
-      job->last = false;
+      begin(*job);
       tail_ = head_ + 1;
       std::swap(job->out, element.tensors);  // to be used again
       gather(*job);
@@ -246,18 +325,15 @@ Result<bool> Batcher::next(Element& element) {
       over_ = true;
       return job->status;
     }
-    const bool enough = job->good.size() == size_ || (!job->good.empty() && !options_.drop_remainder);
-    over_ = job->last && !enough;
+    const bool give = job->give;
+    over_ = job->last;
     FERRY_RETURN_IF_ERROR(deliver(*job, element));
-    const bool last = job->last;
     {
       std::lock_guard lock(mutex_);
       ++head_;
     }
     changed_.notify_all();
-    if (!enough) return false;
-    if (last) over_ = true;
-    return true;
+    return give;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -13,10 +14,17 @@
 
 namespace ferry::dataset {
 
+// Batches of rows of similar length.
+struct Buckets {
+  size_t feature = 0;               // of the decoder's spec
+  std::vector<int64_t> boundaries;  // rising; bucket i has lengths up to boundaries[i], the last one the rest
+  std::vector<size_t> sizes;        // of a batch of each
+};
+
 class Batcher : public BatchStage {
  public:
   Batcher(RowStagePtr rows, std::shared_ptr<const RowDecoder> decoder, std::vector<ElementSpec> spec, int64_t size, BatchOptions options,
-          BatchContext& context);
+          BatchContext& context, std::optional<Buckets> buckets = std::nullopt);
   ~Batcher() override;
 
   Status start(uint64_t pass) override;
@@ -31,6 +39,7 @@ class Batcher : public BatchStage {
     TensorMap out;
     std::unique_ptr<DecoderScratch> scratch;
     Status status;
+    bool give = false;    // there are as many as a batch takes, or as the last may have
     bool last = false;    // no rows come after these
     bool spoilt = false;  // a row turned out damaged when it was decoded
     bool done = false;
@@ -38,11 +47,15 @@ class Batcher : public BatchStage {
 
   void stop();
   void run();
+  static void begin(Job& job);
   void gather(Job& job);
+  void gather_rows(Job& job);
+  void gather_bucket(Job& job);
   void decode(Job& job);
   void find_damage(Job& job);
   Status deliver(Job& job, Element& element);
   void regather();
+  Status restore_buckets(std::span<const uint64_t> position);
   bool pull(Row& row, uint64_t& position, Status& status);
 
   RowStagePtr rows_;
@@ -58,14 +71,17 @@ class Batcher : public BatchStage {
   const size_t threads_wanted_;
   BufferPool pool_;
 
+  const std::optional<Buckets> buckets_;
+
   // Of whoever gathers.
-  uint64_t pulled_ = 0;  // rows that the stage has given
+  std::vector<RowBlock> waiting_;  // of each bucket
+  uint64_t pulled_ = 0;            // rows that the stage has given
   bool ended_ = false;
   Status source_status_;
   RowBlock again_;  // rows gathered once already
   size_t again_used_ = 0;
 
-  uint64_t pass_ = 0, left_out_ = 0;
+  uint64_t pass_ = 0, left_out_ = 0, given_ = 0;
   std::vector<Job> jobs_;
   uint64_t head_ = 0, tail_ = 0;  // jobs [head, tail) are on their way; job i is jobs_[i % jobs_.size()]
   bool over_ = false;

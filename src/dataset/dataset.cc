@@ -41,10 +41,9 @@ class Iterator : public DatasetIterator {
     context_.stopped->store(true);
     stage_.reset();
   }
-  static Result<std::unique_ptr<DatasetIterator>> make(const BatchPlan& plan, std::vector<std::string> stages,
-                                                       const IterateOptions& options) {
+  static Result<std::unique_ptr<DatasetIterator>> make(BatchPlanPtr plan, std::vector<std::string> stages, const IterateOptions& options) {
     auto out = std::make_unique<Iterator>();
-    FERRY_RETURN_IF_ERROR(out->open(plan, std::move(stages), options));
+    FERRY_RETURN_IF_ERROR(out->open(std::move(plan), std::move(stages), options));
     return std::unique_ptr<DatasetIterator>(std::move(out));
   }
 
@@ -72,10 +71,11 @@ class Iterator : public DatasetIterator {
     return state_text(state);
   }
   uint64_t skipped() const override { return element_.position[kLeftOutPosition]; }
-  std::span<const ElementSpec> element_spec() const override { return spec_; }
+  Result<std::vector<ElementSpec>> element_spec() const override { return plan_->spec(); }
 
  private:
-  Status open(const BatchPlan& plan, std::vector<std::string> stages, const IterateOptions& options) {
+  Status open(BatchPlanPtr plan, std::vector<std::string> stages, const IterateOptions& options) {
+    plan_ = std::move(plan);
     context_.limits = options.limits;
     context_.on_error = options.on_error;
     context_.threads = options.threads > 0 ? options.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -92,9 +92,8 @@ class Iterator : public DatasetIterator {
       context_.drawn = given->drawn;
       for (const uint64_t size : given->sizes) context_.sizes.push_back(std::make_shared<std::atomic<uint64_t>>(size));
     }
-    FERRY_ASSIGN_OR_RETURN(stage_, plan.open(context_));
+    FERRY_ASSIGN_OR_RETURN(stage_, plan_->open(context_));
     element_.position.assign(context_.positions, 0);
-    FERRY_ASSIGN_OR_RETURN(spec_, plan.spec());
     if (!given) return stage_->start(state_.epoch);
     state_.epoch = given->epoch;
     state_.begun = given->begun;
@@ -108,12 +107,12 @@ class Iterator : public DatasetIterator {
     return state_.begun ? stage_->restore(element_.position) : stage_->start(state_.epoch);
   }
 
+  BatchPlanPtr plan_;
   BatchContext context_;
   BatchStagePtr stage_;
   Element element_;
   State state_;
   Status status_;
-  std::vector<ElementSpec> spec_;
 };
 
 Status check_shard(uint64_t index, uint64_t count) {
@@ -160,6 +159,25 @@ Dataset Dataset::batch(int64_t size, BatchOptions options) const {
   if (size < 1) return failed(invalid_argument(concat("batches of ", size, " rows were asked for, expected at least 1")));
   if (options.sparse == Layout::csc) return failed(unsupported("a batch of rows is COO or CSR; CSC has columns"));
   return with(plan_batch(rows_, size, std::move(options)));
+}
+
+Dataset Dataset::bucket_by_length(std::string feature, std::vector<int64_t> boundaries, std::vector<int64_t> sizes,
+                                  BatchOptions options) const {
+  FERRY_DATASET_NEED_ROWS("bucket_by_length");
+  if (sizes.size() != boundaries.size() + 1) {
+    return failed(invalid_argument(
+        concat(boundaries.size(), " boundaries make ", boundaries.size() + 1, " buckets, ", sizes.size(), " batch sizes are given")));
+  }
+  if (!std::ranges::is_sorted(boundaries, std::less_equal<>())) return failed(invalid_argument("the boundaries of buckets rise"));
+  for (const int64_t size : sizes) {
+    if (size < 1) return failed(invalid_argument(concat("batches of ", size, " rows were asked for, expected at least 1")));
+  }
+  if (options.sparse == Layout::csc) return failed(unsupported("a batch of rows is COO or CSR; CSC has columns"));
+  return with(plan_buckets(rows_, std::move(feature), std::move(boundaries), std::move(sizes), std::move(options)));
+}
+Dataset Dataset::cache(std::string path) const {
+  FERRY_DATASET_NEED_ROWS("cache");
+  return with(plan_cache(rows_, std::move(path)));
 }
 
 Dataset Dataset::map(MapFunction function, std::string name) const {
@@ -216,7 +234,7 @@ Result<std::unique_ptr<DatasetIterator>> Dataset::iterate(const IterateOptions& 
   FERRY_RETURN_IF_ERROR(status_);
   if (rows_ == nullptr) return invalid_argument("a Dataset without a source has nothing to iterate over");
   const BatchPlanPtr plan = batches_ != nullptr ? batches_ : plan_single_rows(rows_);
-  return Iterator::make(*plan, stages_of(*this), options);
+  return Iterator::make(plan, stages_of(*this), options);
 }
 
 }  // namespace ferry

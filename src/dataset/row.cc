@@ -46,6 +46,8 @@ void RowBlock::grow(size_t more) {
   capacity_ = capacity;
 }
 
+void RowBlock::sort_by_position() { std::ranges::stable_sort(entries_, {}, &Entry::position); }
+
 void RowBlock::append(const Row& row, uint64_t position) {
   // Rows begin at multiples of eight, so that numbers in them can be read in place.
   const size_t at = (used_ + 7) & ~size_t{7}, size = row.bytes.size();

@@ -105,6 +105,7 @@ class RowBlock {
     used_ = 0;
   }
   void append(const Row& row, uint64_t position);
+  void sort_by_position();
   size_t size() const { return entries_.size(); }
   Entry& entry(size_t i) { return entries_[i]; }
   const Entry& entry(size_t i) const { return entries_[i]; }

@@ -151,7 +151,11 @@ std::string_view layout_name(Layout layout) {
 }
 
 SparseTensor::SparseTensor() : shape_{0, 0} {
-  indices_ = DenseTensor::of<int64_t>(Shape{0, 2}, std::span<const int64_t>());
+  // Nowhere in particular, but not null; made often, on the way to something else, so nothing is allocated.
+  alignas(kAlignment) static const int64_t nothing[1] = {};
+  auto none = DenseTensor::make(DType::int64, Shape{0, 2}, Buffer::borrow(nothing, 0));
+  FERRY_ASSERT(none.ok());
+  indices_ = *std::move(none);
   order_ = {true, true};
 }
 
