@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ferry/dtype.h"
+#include "ferry/features.h"
 #include "ferry/status.h"
 #include "ferry/tensor.h"
 #include "ferry/thread_pool.h"
@@ -94,5 +95,8 @@ std::shared_ptr<ThreadPool> pool();
 nb::object tensor_object(Tensor tensor);
 std::optional<Tensor> try_tensor(nb::handle value);
 Tensor to_tensor(nb::handle value);
+
+// Features as _features.to_core() spells them.
+std::vector<FeatureSpec> features_from(nb::handle list);
 
 }  // namespace ferry::py

@@ -401,9 +401,8 @@ void add_dataset(nb::module_& m) {
 
   m.def("_dataset_tensors", [](nb::handle pairs) { return checked(Dataset::tensors(map_of_pairs(pairs))); });
   m.def("_dataset_arrow", [](nb::object make, std::string name) { return checked(arrow_dataset(std::move(make), std::move(name))); });
-  m.def("_dataset_records", [](std::vector<std::string> paths, const std::string& schema) {
-    return checked(Dataset::records(paths, schema.empty() ? std::vector<FeatureSpec>() : unwrap(schema_from_text(schema))));
-  });
+  m.def("_dataset_records",
+        [](std::vector<std::string> paths, nb::handle features) { return checked(Dataset::records(paths, features_from(features))); });
   m.def("_dataset_record_bytes", [](std::vector<std::string> paths) { return checked(Dataset::record_bytes(paths)); });
   m.def("_dataset_shards",
         [](std::vector<std::string> paths, std::string format) { return checked(Dataset::shards(paths, std::move(format))); });
@@ -442,9 +441,10 @@ void add_dataset(nb::module_& m) {
   // The format of a file, by content and name.
   m.def("_dataset_format", [](const std::string& path) {
     const Format* format = unwrap(unlocked([&]() -> Result<const Format*> {
-      FERRY_ASSIGN_OR_RETURN(const Place place, find_place(path));
-      return detect_format(place);
-    }), path);
+                                    FERRY_ASSIGN_OR_RETURN(const Place place, find_place(path));
+                                    return detect_format(place);
+                                  }),
+                                  path);
     return word(format->id);
   });
   m.def("_dataset_rows", [](nb::object make, nb::handle spec, std::string name) {

@@ -106,11 +106,6 @@ FeatureSpec feature_from(nb::handle one) {
   out.row_splits_dtype = to_dtype(one[10]);
   return out;
 }
-std::vector<FeatureSpec> features_from(nb::handle list) {
-  std::vector<FeatureSpec> out;
-  for (nb::handle one : nb::iter(list)) out.push_back(feature_from(one));
-  return out;
-}
 
 nb::tuple feature_tuple(const FeatureSpec& feature) {
   nb::list keys, partitions;
@@ -239,6 +234,12 @@ nb::object serialize(nb::handle entries, bool single, bool marks) {
 }
 
 }  // namespace
+
+std::vector<FeatureSpec> features_from(nb::handle list) {
+  std::vector<FeatureSpec> out;
+  for (nb::handle one : nb::iter(list)) out.push_back(feature_from(one));
+  return out;
+}
 
 void add_examples(nb::module_& m) {
   nb::class_<PyExampleParser>(m, "_ExampleParser")

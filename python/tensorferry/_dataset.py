@@ -320,7 +320,9 @@ def _files(paths: list[str], spec: Any, format: str | None, options: dict[str, A
     if format == "tfrecord":
         if isinstance(spec, str) and spec == "bytes":
             return _core._dataset_record_bytes(paths)
-        return _core._dataset_records(paths, spec or "")
+        from ._features import to_core
+
+        return _core._dataset_records(paths, to_core(spec))
     if format == "libsvm":
         return _core._dataset_libsvm(
             paths, options.pop("columns", -1), options.pop("base", -1), options.pop("dtype", "float32"), options.pop("label_dtype", "float32")

@@ -72,6 +72,12 @@ def test_records_by_a_schema(records):
         list(ferry.dataset(records / "part-0.tfrecord", spec="n:float32").batch(8))
 
 
+def test_records_by_features(records):
+    features = {"n": ferry.FixedLenFeature([], "int64"), "ids": ferry.RaggedFeature("int64"), "no": ferry.FixedLenFeature([2], "float32", [1.0, 2.0])}
+    batch = next(iter(ferry.dataset(records / "part-0.tfrecord", features).batch(8)))
+    assert list(batch) == ["n", "ids", "no"] and batch["no"].to_numpy().tolist() == [[1, 2]] * 8 and len(batch["ids"].row_splits) == 9
+
+
 def test_records_as_bytes(records):
     dataset = ferry.dataset(str(records / "*.tfrecord"), spec="bytes")
     assert len([b for batch in dataset.batch(32) for b in batch["record"].to_numpy()]) == ROWS
