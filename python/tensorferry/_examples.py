@@ -50,7 +50,7 @@ _MOST = 64
 
 
 def _kept(key: Any, make: Any) -> Any:
-    """The parser for these features, made once; those that cannot be hashed (defaults in arrays and lists) are made anew."""
+    """The parser for these features, made once; those that cannot be hashed (defaults in arrays) are made anew."""
     try:
         found = _parsers.get(key)
     except TypeError:
@@ -63,8 +63,15 @@ def _kept(key: Any, make: Any) -> Any:
     return found
 
 
+def _frozen(value: Any) -> Any:
+    """Something that can be hashed, and tells apart what tuples of one content do not: RowStarts("k") and RowLimits("k")."""
+    if isinstance(value, (list, tuple)):
+        return (type(value).__name__, *map(_frozen, value))
+    return (type(value), value) if isinstance(value, (bool, int, float)) else value
+
+
 def _key(features: Any) -> Any:
-    return tuple(features.items()) if isinstance(features, Mapping) else features
+    return tuple((name, _frozen(feature)) for name, feature in features.items()) if isinstance(features, Mapping) else features
 
 
 def _example_parser(features: Any) -> ExampleParser:

@@ -26,6 +26,33 @@ inline size_t length_at(const uint8_t*& at, const uint8_t* end) {
   return SIZE_MAX;
 }
 
+using One = ColumnRows::One;
+
+One one_of(const ExampleColumn& column) {
+  if (column.store == ExampleColumn::Store::sequence ? column.width != 1 : column.is_fixed() && column.width != 1) return One::none;
+  switch (column.kind) {
+    case FeatureKind::floats: return column.is_fixed() ? One::fixed_float : One::float_value;
+    case FeatureKind::ints: return column.is_fixed() ? One::fixed_int : One::int_value;
+    case FeatureKind::bytes: return column.is_fixed() ? One::fixed_string : One::string;
+    case FeatureKind::none: break;
+  }
+  return One::none;
+}
+
+// Tag, length, tag, length: a Feature of `size` bytes, below 128, with one list of one field.
+inline uint32_t head_of(uint32_t tag, size_t size) {
+  return tag | static_cast<uint32_t>(size - 2) << 8 | uint32_t{kOne} << 16 | static_cast<uint32_t>(size - 4) << 24;
+}
+
+// The varint that fills `size` bytes, at most 8; false where they are several or none. 8 bytes can be read.
+inline bool one_varint(const uint8_t* at, size_t size, int64_t& out) {
+  const uint64_t bytes = load64(at);
+  const uint64_t ends = ~bytes & 0x8080808080808080u;
+  if (size - 1 > 7 || ends == 0 || static_cast<size_t>(std::countr_zero(ends)) != 8 * size - 1) return false;
+  out = static_cast<int64_t>(join_groups(bytes << (64 - 8 * size) >> (64 - 8 * size) & 0x7f7f7f7f7f7f7f7fu));
+  return true;
+}
+
 size_t element_size(const ExampleColumn& column) { return column.dtype == DType::float32 ? 4 : 8; }
 
 // How many varints end in the bytes.
@@ -54,6 +81,7 @@ Status ExampleRows::begin(const ExamplePlan& plan, bool single, int64_t rows, st
     // As much as the rows before needed, and an eighth more.
     const size_t values = known ? out.count * wanted / before : 0, heap = known ? out.heap_size * wanted / before : 0;
     out.splits = nullptr;
+    out.one = one_of(column);
     if (column.is_fixed() && !column.is_string()) {
       out.count = 0;
       out.values = fixed[i];
@@ -168,41 +196,110 @@ bool ExampleRows::add_list(const ExampleColumn& column, ColumnRows& rows, const 
   return true;
 }
 
+// One value in a Feature of less than 128 bytes, which is what most features of most records are; false where it is not that,
+// and nothing was done. Up to `readable` may be read.
+inline bool ExampleRows::add_one(ColumnRows& rows, const uint8_t* at, size_t size, const uint8_t* readable) {
+  if (static_cast<size_t>(readable - at) < 24) return false;
+  const auto row = static_cast<size_t>(row_);
+  switch (rows.one) {
+    case One::fixed_float:
+      if (size != 8 || load32(at) != head_of(0x12, 8)) return false;
+      std::memcpy(rows.values + 4 * row, at + 4, 4);
+      return true;
+    case One::fixed_int: return load32(at) == head_of(0x1a, size) && one_varint(at + 4, size - 4, rows.ints()[row]);
+    case One::float_value:
+      if (size != 8 || load32(at) != head_of(0x12, 8) || rows.count == rows.capacity) return false;
+      std::memcpy(rows.values + 4 * rows.count, at + 4, 4);
+      break;
+    case One::int_value:
+      if (load32(at) != head_of(0x1a, size) || rows.count == rows.capacity) return false;
+      if (!one_varint(at + 4, size - 4, rows.ints()[rows.count])) return false;
+      break;
+    case One::fixed_string:
+    case One::string: {
+      const size_t bytes = size - 4;
+      if (load32(at) != head_of(0x0a, size) || rows.heap_capacity - rows.heap_size < 16 + bytes) return false;
+      char* const to = rows.heap + rows.heap_size;
+      if (bytes <= 16) {
+        std::memcpy(to, at + 4, 16);
+      } else {
+        std::memcpy(to, at + 4, bytes);
+      }
+      if (rows.one == One::fixed_string) {
+        rows.heap_size += bytes;
+        rows.ints()[row] = static_cast<int64_t>(rows.heap_size);
+        rows.count = row + 1;
+        return true;
+      }
+      if (rows.count == rows.capacity) return false;
+      rows.heap_size += bytes;
+      rows.ints()[rows.count] = static_cast<int64_t>(rows.heap_size);
+      break;
+    }
+    case One::none: return false;
+  }
+  rows.splits[row + 1] = static_cast<int64_t>(++rows.count);
+  return true;
+}
+
 bool ExampleRows::add_plain(const uint8_t* at, const uint8_t* const end) {
   const uint8_t* const begin = at;
   if (at < end) {
     if (*at++ != kOne || length_at(at, end) != static_cast<size_t>(end - at)) return false;
   }
-  const ExampleColumn* const columns = plan_->columns.data();
+  const KeyTable& table = plan_->table;
+  ColumnRows* const all = columns_.data();
   while (at < end) {
-    if (*at++ != kOne) return false;
-    const size_t entry = length_at(at, end);
-    if (entry > static_cast<size_t>(end - at)) return false;
-    const uint8_t* const entry_end = at + entry;
-    if (at == entry_end || *at++ != kOne) return false;
-    const size_t key_size = length_at(at, entry_end);
-    if (key_size >= static_cast<size_t>(entry_end - at)) return false;
-    const uint8_t* const key = at;
-    at += key_size;
-    if (*at++ != kTwo) return false;
-    const size_t size = length_at(at, entry_end);
-    if (size != static_cast<size_t>(entry_end - at)) return false;
-    const uint32_t which = plan_->table.find(key, key_size, static_cast<size_t>(key - begin));
+    const uint8_t* entry_end;
+    const uint8_t* key;
+    size_t key_size, size;
+    // An entry, its key and its value with lengths of one byte.
+    if (end - at >= 8 && (load32(at) & 0x80ff80ff) == 0x000a000a) [[likely]] {
+      const size_t entry = at[1];
+      key_size = at[3];
+      key = at + 4;
+      entry_end = at + 2 + entry;
+      if (entry > static_cast<size_t>(end - at) - 2 || key_size + 4 > entry) return false;
+      at = key + key_size;
+      size = entry - key_size - 4;
+      if (at[0] != kTwo || at[1] != size) return false;
+      at += 2;
+    } else {
+      if (*at++ != kOne) return false;
+      const size_t entry = length_at(at, end);
+      if (entry > static_cast<size_t>(end - at)) return false;
+      entry_end = at + entry;
+      if (at == entry_end || *at++ != kOne) return false;
+      key_size = length_at(at, entry_end);
+      if (key_size >= static_cast<size_t>(entry_end - at)) return false;
+      key = at;
+      at += key_size;
+      if (*at++ != kTwo) return false;
+      size = length_at(at, entry_end);
+      if (size != static_cast<size_t>(entry_end - at)) return false;
+    }
+    const uint32_t which = table.find(key, key_size, static_cast<size_t>(key - begin));
     if (which != KeyTable::kNone) {
-      const ExampleColumn& column = columns[which];
-      ColumnRows& rows = columns_[which];
+      ColumnRows& rows = all[which];
       const uint64_t bit = uint64_t{1} << (which % 64);
-      if ((seen_[which / 64] & bit) != 0) return false;
+      uint64_t& seen = seen_[which / 64];
+      if ((seen & bit) != 0) return false;
+      if (size - 5 < 0x80 - 5 && add_one(rows, at, size, end)) [[likely]] {
+        seen |= bit;
+        at = entry_end;
+        continue;
+      }
+      const ExampleColumn& column = plan_->columns[which];
       if (size == 0) {
         // A Feature that says nothing: none for dense columns, an empty one for the others.
         if (!single_ && (column.store == ExampleColumn::Store::sparse || column.store == ExampleColumn::Store::ragged)) {
-          seen_[which / 64] |= bit;
+          seen |= bit;
           rows.splits[row_ + 1] = static_cast<int64_t>(rows.count);
         }
         continue;
       }
       if (*at++ != column.tag) return false;
-      seen_[which / 64] |= bit;
+      seen |= bit;
       if (length_at(at, entry_end) != static_cast<size_t>(entry_end - at)) return false;
       if (!add_list(column, rows, at, entry_end, end)) return false;
     }

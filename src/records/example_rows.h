@@ -12,12 +12,17 @@
 namespace ferry::records {
 
 // The values of one column in the rows so far, back to back. Strings: ends[i] is where value i ends in `heap`.
-struct ColumnRows {
+struct alignas(64) ColumnRows {
+  // How one value alone in its list is taken without a further look at the column.
+  enum class One : uint8_t { none, fixed_float, fixed_int, fixed_string, float_value, int_value, string };
+
+  // One cache line: what each feature of each record needs.
   std::byte* values = nullptr;  // float, int64_t, or for strings the ends
   size_t count = 0, capacity = 0;
   int64_t* splits = nullptr;  // [rows + 1]: values before each row; null for fixed columns
   char* heap = nullptr;
   size_t heap_size = 0, heap_capacity = 0;
+  One one = One::none;
   // What the pointers point into, where the column grows; numbers of fixed columns lie in the result.
   PooledBuffer value_block, split_block, heap_block;
 
@@ -61,6 +66,7 @@ class ExampleRows {
   };
 
   bool add_plain(const uint8_t* at, const uint8_t* end);
+  bool add_one(ColumnRows& rows, const uint8_t* at, size_t size, const uint8_t* readable);
   bool add_list(const ExampleColumn& column, ColumnRows& rows, const uint8_t* at, const uint8_t* end, const uint8_t* record_end);
   void fill_missing(uint32_t column);
   bool finish_row();

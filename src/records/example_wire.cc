@@ -33,35 +33,49 @@ inline const uint8_t* decode_one(const uint8_t* at, const uint8_t* end, int64_t&
 
 }  // namespace
 
-// 64 bytes at a time: where varints end is found for all of them at once, so that the values do not wait for one another.
+// 64 bytes at a time: where varints end is found for all of them at once, so that the values do not wait for one another. The
+// last bytes are read from a copy where there is too little behind them.
 int64_t* decode_varints(const uint8_t* at, const uint8_t* end, const uint8_t* readable, int64_t* out) {
-  while (end - at >= 64 && readable - at >= 72) {
-    uint64_t ends = ends_of(at);
+  while (at < end) {
+    const auto left = static_cast<size_t>(end - at);
+    uint8_t copy[64 + 8];
+    const bool copied = readable - at < 72;
+    if (copied) {
+      if (left > 64) {
+        // Too near the end of what may be read for one more block, and more than one copy holds.
+        const uint8_t* const after = decode_one(at, end, *out);
+        if (after == nullptr) return nullptr;
+        ++out;
+        at = after;
+        continue;
+      }
+      std::memcpy(copy, at, left);
+    }
+    const uint8_t* const block = copied ? copy : at;
+    uint64_t ends = ends_of(block);
+    if (left < 64) ends &= (uint64_t{1} << left) - 1;
+    if (ends == 0) return nullptr;  // cut off, or 64 bytes without an end
+    const uint8_t* from = block;
     if (ends == ~uint64_t{0}) {
-      for (int i = 0; i < 64; ++i) out[i] = at[i];
+      for (int i = 0; i < 64; ++i) out[i] = block[i];
       out += 64;
       at += 64;
       continue;
     }
-    if (ends == 0) return nullptr;  // 64 bytes without an end
-    const uint8_t* const block = at;
-    while (ends != 0) {
+    do {
       const uint8_t* const after = block + std::countr_zero(ends) + 1;
       ends &= ends - 1;
-      const auto size = static_cast<unsigned>(after - at);
+      const auto size = static_cast<unsigned>(after - from);
       if (size <= 8) [[likely]] {
-        *out++ = static_cast<int64_t>(join_groups(load64(at) << (64 - 8 * size) >> (64 - 8 * size) & 0x7f7f7f7f7f7f7f7fu));
+        *out++ = static_cast<int64_t>(join_groups(load64(from) << (64 - 8 * size) >> (64 - 8 * size) & 0x7f7f7f7f7f7f7f7fu));
       } else {
-        if (decode_one(at, after, *out) == nullptr) return nullptr;
+        if (decode_one(from, after, *out) == nullptr) return nullptr;
         ++out;
       }
-      at = after;
-    }
-  }
-  while (at < end) {
-    at = decode_one(at, end, *out);
-    if (at == nullptr) return nullptr;
-    ++out;
+      from = after;
+    } while (ends != 0);
+    at += from - block;
+    if (left <= 64 && at < end) return nullptr;  // the last one does not end
   }
   return out;
 }
