@@ -100,3 +100,11 @@ def test_inferred_features_read_the_records(records):
     assert found.content == "Example" and found.records == 2
     assert ferry.schema_text(found.features) == "label:int64, x:float32[2], word:string"
     assert set(ferry.parse_example(records, found.features)) == {"label", "x", "word"}
+
+
+def test_datasets_take_feature_objects(tmp_path, records):
+    path = tmp_path / "x.tfrecord"
+    ferry.save(path, ROWS)
+    batch = next(iter(ferry.dataset(path, {"label": ferry.FixedLenFeature([], "int64"), "word": ferry.VarLenFeature("string")}).batch(2)))
+    np.testing.assert_array_equal(batch["label"], ROWS["label"])
+    assert batch["word"].shape == (2, 1)
