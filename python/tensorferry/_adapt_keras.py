@@ -131,12 +131,13 @@ def _dense_spec(spec: ElementSpec) -> ElementSpec:
 # ---- The source
 
 
-def _questioner() -> dict[str, Any]:
-    """What fit() was told besides x. Keras asks a data adapter for its length and tells it nothing, so that arguments it cannot
-    honour would be passed over in silence."""
+def _told() -> dict[str, Any] | None:
+    """What fit() was told besides x; None where it is not fit() that asks. Keras asks a data adapter for its length and tells it nothing,
+    so that arguments it cannot honour would be passed over in silence."""
     frame = sys._getframe(2)
-    found = frame.f_locals if frame.f_code.co_name == "__init__" and "steps_per_epoch" in frame.f_locals else {}
-    return {name: found.get(name) for name in ("y", "sample_weight", "class_weight", "steps_per_epoch")}
+    if frame.f_code.co_name != "__init__" or "steps_per_epoch" not in frame.f_locals:
+        return None
+    return {name: frame.f_locals.get(name) for name in ("y", "sample_weight", "class_weight", "steps_per_epoch")}
 
 
 def _make_class(keras: Any) -> type:
@@ -157,12 +158,13 @@ def _make_class(keras: Any) -> type:
 
         @property
         def num_batches(self) -> int | None:
-            asked = _questioner()
-            for name in ("y", "sample_weight", "class_weight"):
-                if asked[name] is not None:
-                    instead = {"y": "label", "sample_weight": "weight"}.get(name, name)
-                    raise ValueError(f"{name}= is not for a source that brings its own; say {instead}= where it is made: ds.keras({instead}=…)")
-            self._steps = asked["steps_per_epoch"] or self._steps
+            told = _told()
+            if told is not None:
+                self._steps = told.pop("steps_per_epoch")
+                for name, value in told.items():
+                    if value is not None:
+                        own = {"y": "label", "sample_weight": "weight"}.get(name, name)
+                        raise ValueError(f"{name}= is not for a source that brings its own; say {own}= where it is made: ds.keras({own}=…)")
             return self._prepared.size
 
         def get_tf_dataset(self) -> Any:

@@ -144,7 +144,9 @@ def to_dataset(source: Any, roles: Roles, prefetch: int | None = None) -> Any:
 
 
 def known_size(source: Any) -> int | None:
-    """How many batches there are, where the source knows without looking."""
+    """How many batches there are, where the source knows without looking, and leaves none out."""
+    if getattr(source, "_on_error", "stop") != "stop":
+        return None
     size = getattr(source, "size", None)
     size = size() if callable(size) else size
     return size if isinstance(size, int) else None

@@ -113,7 +113,7 @@ class Batches(Adapters):
             raise ValueError(f"shard {index} of {count} was asked for")
         from itertools import islice
 
-        out = Batches(lambda: islice(self._open(), index, None, count))
+        out = Batches(lambda: islice(self if self._once else self._open(), index, None, count))
         out._known = self._look()
         return out
 

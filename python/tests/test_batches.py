@@ -141,6 +141,8 @@ def test_shards_have_each_batch_once():
     ds = ferry.Batches([np.full(2, i) for i in range(7)])
     shards = [[int(batch["x"].to_numpy()[0]) for batch in ds.shard(i, 3)] for i in range(3)]
     assert shards == [[0, 3, 6], [1, 4], [2, 5]]
+    started = ferry.Batches(iter([np.full(2, i) for i in range(7)]))
+    assert started.element_spec and [int(batch["x"].to_numpy()[0]) for batch in started.shard(0, 3)] == [0, 3, 6]
     with pytest.raises(ValueError, match="shard 3 of 3"):
         ds.shard(3, 3)
 

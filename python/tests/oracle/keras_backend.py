@@ -149,6 +149,19 @@ try:
 except Exception as error:
     out["damaged"] = [type(error).__name__, str(error)]
 
+# Shuffled epochs, which are the same whatever the backend.
+seen = []
+
+
+def look(batch):
+    seen.append(batch["y"].to_numpy().tolist())
+    return batch
+
+
+plain = ferry.SparseDataset.from_scipy(sp.csr_array(np.eye(12, COLUMNS, dtype=np.float32)), labels=np.arange(12, dtype=np.float32) / 12).shuffle(seed=1).batch(4)
+model(SPARSE).fit(plain.map(look).keras("y"), epochs=2, verbose=0)
+out["epochs"] = seen[-6:] == [batch["y"].to_numpy().tolist() for _ in range(2) for batch in plain]
+
 if BACKEND == "jax":
     several = [ferry.from_dense((np.arange(200).reshape(10, 20) < n).astype(np.float32)) for n in range(100, 128)]
     found = list(ferry.Batches(several).keras())

@@ -75,6 +75,10 @@ def test_errors_of_the_data_end_the_training(answers):
     assert "a.tfrecord, at byte 12: record 7 is damaged" in words
 
 
+def test_shuffled_epochs_come_in_the_order_of_the_dataset(answers):
+    assert answers["epochs"]
+
+
 def test_strings_are_for_tensorflow(answers):
     assert answers["strings"] == (None if answers["backend"] == "tensorflow" else "unsupported")
 

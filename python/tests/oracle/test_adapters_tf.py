@@ -101,6 +101,13 @@ def test_a_list_of_batches_has_a_cardinality_and_a_function_has_none():
     assert ferry.Batches(lambda: iter([csr(2)] * 5)).tf().cardinality() == tf.data.UNKNOWN_CARDINALITY
 
 
+def test_a_dataset_that_leaves_damage_out_promises_no_cardinality():
+    ds = ferry.dataset({"x": np.arange(10)}).batch(4)
+    assert ds.tf().cardinality().numpy() == 3
+    assert ds.with_options(on_error="skip").tf().cardinality() == tf.data.UNKNOWN_CARDINALITY
+    assert ds.repeat().tf().cardinality() == tf.data.UNKNOWN_CARDINALITY
+
+
 def test_batches_without_rows_or_entries():
     empty = {"s": sp.csr_array((0, 3), dtype=np.float32), "r": ferry.RaggedTensor(np.zeros(0), [0]), "d": np.zeros((0, 2))}
     none = {"s": sp.csr_array((2, 3), dtype=np.float32), "r": ferry.RaggedTensor(np.zeros(0), [0, 0, 0]), "d": np.zeros((2, 2))}
