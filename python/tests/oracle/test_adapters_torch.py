@@ -69,7 +69,7 @@ def test_workers_of_a_shuffled_dataset_agree_on_the_order(seed, buffer):
             loader.dataset.set_epoch(epoch)
             labels = []
             for x, y in loader:
-                np.testing.assert_array_equal(x.to_dense().numpy(), matrix.toarray()[y])
+                np.testing.assert_array_equal(x.to_dense().numpy(), matrix.toarray()[y.numpy()])
                 labels += y.tolist()
             assert sorted(labels) == list(range(100))
             orders.append(labels)
@@ -181,3 +181,16 @@ def test_samples_are_joined_place_by_place_by_a_loader_with_workers():
 def test_samples_that_do_not_fit_are_told(samples, layout, words):
     with pytest.raises(ferry.Error, match=words):
         ferry.collate_sparse([ferry.from_dense(s) for s in samples], layout=layout)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_rows_of_a_dataset_are_joined_by_the_loader(workers):
+    matrix = sp.random_array((10, 6), density=0.4, rng=np.random.default_rng(2), format="csr")
+    rows = ferry.SparseDataset.from_scipy(matrix, labels=np.arange(10)).torch("y")
+    loader = DataLoader(rows, batch_size=4, collate_fn=ferry.collate_sparse(layout="csr"), num_workers=workers)
+    seen = []
+    for x, y in loader:
+        assert x.layout == torch.sparse_csr
+        np.testing.assert_array_equal(x.to_dense().numpy(), matrix.toarray()[y.numpy()])
+        seen += y.tolist()
+    assert sorted(seen) == list(range(10))
