@@ -175,3 +175,33 @@ def test_generators_of_tensorflows_own_tensors():
         assert x.indices.numpy().tolist() == [[0, 2], [1, i]]
     joined = ds.unbatch().batch(4)  # tf.data's own stages go on from here
     assert [x.dense_shape.numpy().tolist() for x, _ in joined] == [[4, 5], [4, 5]]
+
+
+def test_records_of_tensorflow_come_as_its_own_pipeline_gives_them(tmp_path):
+    def ints(*values):
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+    def floats(*values):
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+
+    path = str(tmp_path / "x.tfrecord")
+    with tf.io.TFRecordWriter(path) as writer:
+        for i in range(10):
+            features = {"at": ints(*range(i % 4)), "of": floats(*range(i % 4)), "ids": ints(*[i] * (i % 3)), "n": floats(i, -i)}
+            if i % 2:
+                features["y"] = ints(i)
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+    spec = {
+        "s": tf.io.SparseFeature("at", "of", tf.float32, 50),
+        "v": tf.io.VarLenFeature(tf.int64),
+        "r": tf.io.RaggedFeature(tf.int64, "ids", row_splits_dtype=tf.int64),
+        "n": tf.io.FixedLenFeature([2], tf.float32),
+        "y": tf.io.FixedLenFeature([], tf.int64, default_value=-1),
+    }
+    theirs = tf.data.TFRecordDataset(path).batch(4).map(lambda records: tf.io.parse_example(records, spec))
+    ours = ferry.dataset(path, spec=spec).batch(4).tf()
+    for name, expected in theirs.element_spec.items():
+        assert ours.element_spec[name] == expected, name
+    for a, b in zip(ours, theirs, strict=True):
+        for name in spec:
+            assert ferry.as_tensor(a[name]) == ferry.as_tensor(b[name]), name
