@@ -318,6 +318,12 @@ Status write(const TensorMap& tensors, ByteSink& sink, const WriteOptions& optio
   if (note) out.put(note_of(examples, base));
   const int64_t shift = base[0] - '0';
   RowCursor cursor(x);
+  if (x.shape()[1] - 1 > kLastColumn) {
+    bool fits = true;
+    RowCursor look(x);
+    for (int64_t row = 0; row < x.shape()[0]; ++row) look.row(row, [&](int64_t column, int64_t) { fits &= column <= kLastColumn; });
+    if (!fits) return unsupported(concat("libsvm text holds columns up to ", kLastColumn, ", and there are entries past it"));
+  }
   const auto write_rows = [&]<class Value>(TypeTag<Value>) {
     if constexpr (is_complex_v<Value>) {
       return unsupported("libsvm text has no complex values");

@@ -68,6 +68,16 @@ TEST(LibsvmReadTest, ReadsQidsAndSeveralLabels) {
   EXPECT_EQ(fault("1 qid:1 1:1\n1 1:1\n"), "data_loss: at byte 14: line 2: this row has no qid and the rows before it have one");
 }
 
+TEST(LibsvmReadTest, LastColumnCanBeWrittenCountingFromOne) {
+  const auto last = read_text("1 0:1 999999999999999998:1\n");
+  ASSERT_TRUE(last.ok()) << last.status().to_string();
+  const auto text = to_bytes(*last, kFormat);
+  ASSERT_TRUE(text.ok()) << text.status().to_string();
+  EXPECT_TRUE(read_text(*text).ok());
+  EXPECT_EQ(fault("1 0:1 999999999999999999:1"),
+            "data_loss: index 999999999999999999 is past the last that libsvm text may have, 999999999999999998");
+}
+
 TEST(LibsvmReadTest, NamesThePlaceOfEachFault) {
   EXPECT_EQ(fault("1 2:1 1:1\n"), "data_loss: at byte 6: line 1: index 1 follows 2 in this row; indices rise, or read with order=any");
   EXPECT_EQ(fault("1 2:1 2:1\n"), "data_loss: at byte 6: line 1: index 2 comes twice in this row; indices rise, or read with order=any");
@@ -81,7 +91,8 @@ TEST(LibsvmReadTest, NamesThePlaceOfEachFault) {
   EXPECT_EQ(fault("1 12"), "data_loss: at byte 2: line 1: found '12', expected index:value with a colon between them");
   EXPECT_EQ(fault("one 1:1"),
             "data_loss: at byte 0: line 1: found 'one' as the label, expected a number or numbers with commas between them");
-  EXPECT_EQ(fault("1 99999999999999999999:1"), "data_loss: at byte 2: line 1: the index in '99999999999999999999:1' does not fit 63 bits");
+  EXPECT_EQ(fault("1 99999999999999999999:1"),
+            "data_loss: at byte 2: line 1: the index in '99999999999999999999:1' has more than 18 digits");
   EXPECT_EQ(fault("1 4:1", {{"columns", "3"}}), "data_loss: at byte 2: line 1: index 4 is past the last of 3 columns, 3");
 }
 

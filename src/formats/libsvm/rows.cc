@@ -45,7 +45,7 @@ Fault pair_fault(const char* at, const char* end) {
   const char* colon = at;
   while (colon != end && number::is_digit(*colon)) ++colon;
   if (colon == at) return {at, concat("found ", word, ", expected index:value")};
-  if (colon - at > 18) return {at, concat("the index in ", word, " does not fit 63 bits")};
+  if (colon - at > 18) return {at, concat("the index in ", word, " has more than 18 digits")};
   if (colon == end || *colon != ':') return {at, concat("found ", word, ", expected index:value with a colon between them")};
   return {colon + 1, concat("found ", text::word_at(colon + 1, end), " as the value of index ",
                             std::string_view(at, static_cast<size_t>(colon - at)), ", expected a number of the dtype that is read")};
@@ -327,6 +327,9 @@ Result<Rows> read_as(std::string_view text, const RowOptions& options, const Lim
       for (int64_t i = begin; i < end; ++i) ++indices[i];
     });
   }
+  // So that what counts from 0 here can be written counting from 1.
+  if (most - base > kLastColumn)
+    return data_loss(concat("index ", most, " is past the last that libsvm text may have, ", kLastColumn + base));
   rows.columns = options.columns >= 0 ? options.columns : most < 0 ? 0 : most - base + 1;
   if (!label_counts.empty()) {
     rows.label_splits.reserve(label_counts.size() + 1);

@@ -13,6 +13,9 @@
 
 namespace ferry::libsvm {
 
+// Indices have up to 18 digits, counted from 1.
+inline constexpr int64_t kLastColumn = 999'999'999'999'999'998;
+
 struct RowOptions {
   DType values = DType::float64;  // a carrier: float32, float64, int64 or uint64
   DType labels = DType::float64;  // float64, int64 or uint64; kept as their 64 bits

@@ -31,7 +31,7 @@ BAD = {
     "value": ("1 1:x\n", "at byte 4: line 1: found 'x' as the value of index 1"),
     "pair": ("1 1:1 7\n", "at byte 6: line 1: found '7', expected index:value"),
     "label": ("yes 1:1\n", "at byte 0: line 1: found 'yes' as the label"),
-    "huge": ("1 99999999999999999999:1\n", "does not fit 63 bits"),
+    "huge": ("1 99999999999999999999:1\n", "has more than 18 digits"),
     "query": ("1 qid:1 1:1\n1 1:1\n", "at byte 14: line 2: this row has no qid"),
 }
 (HERE / "bad").mkdir(exist_ok=True)
