@@ -209,6 +209,16 @@ Status ColumnBuilder::add_steps(NamedColumn& column, std::span<const std::byte> 
 }
 
 // An entry in any shape: fields in any order, several times (the last key counts, messages add up as their bytes would).
+namespace {
+
+Status check_whole(std::span<const std::byte> message, uint64_t base) {
+  proto::Reader in(message, base);
+  while (in.next()) in.skip();
+  return in.status();
+}
+
+}  // namespace
+
 Status ColumnBuilder::add_entry_general(std::span<const std::byte> entry, uint64_t base, bool list) {
   std::string_view key;
   uint64_t key_at = base, value_at = base;
@@ -227,6 +237,9 @@ Status ColumnBuilder::add_entry_general(std::span<const std::byte> entry, uint64
         value = more;
         value_at = in.offset() - more.size();
       } else {
+        // Messages that are merged add up as their bytes do, where each is whole by itself.
+        if (values == 2) FERRY_RETURN_IF_ERROR(check_whole(value, value_at));
+        FERRY_RETURN_IF_ERROR(check_whole(more, in.offset() - more.size()));
         if (values == 2) merged.assign(reinterpret_cast<const char*>(value.data()), value.size());
         merged.append(reinterpret_cast<const char*>(more.data()), more.size());
       }

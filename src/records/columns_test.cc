@@ -8,6 +8,8 @@
 namespace ferry::records {
 namespace {
 
+using namespace std::string_view_literals;
+
 std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 std::string field(uint32_t number, std::string_view value) {
   std::string out;
@@ -106,6 +108,9 @@ TEST(Columns, AnEntryInAnyOrderMerges) {
   EXPECT_EQ(list(built.take("key").values), (std::vector<int64_t>{1, 2}));
   built = build({example(field(1, value))});  // no key: ""
   EXPECT_EQ(list(built.take("").values), std::vector<int64_t>{1});
+  // A field that begins in one value and ends in the next is none.
+  built = build({example(field(1, field(1, "key") + field(2, "\x1a\x02") + field(2, "\x0a\x00"sv)))});
+  EXPECT_EQ(built.status.code(), StatusCode::data_loss) << built.status.to_string();
 }
 
 TEST(Columns, FeaturesFieldsAddUpAndUnknownOnesAreSkipped) {
