@@ -49,6 +49,7 @@ struct RecordReadOptions {
   Data data = Data::checked;
   Limits limits;                                  // of a compressed stream's growth
   uint64_t max_record_bytes = uint64_t{1} << 31;  // protobuf holds less than 2 GiB
+  size_t block_bytes = size_t{1} << 20;           // read at once; less where many files are open
   // Called for each damaged region; true goes on behind it, at the next frame whose length and data both fit their checksums.
   // Without one, and where it says false, the first damage is the end and stays in status(). Failures of the machine are never
   // passed over.
@@ -112,6 +113,7 @@ class RecordReader {
   bool advance(uint64_t bytes);
   uint64_t left() const;
   uint64_t longest() const;
+  size_t block_bytes() const;
   Status reason_of(const Damage& damage) const;
   bool recover(const Damage& damage);
   bool pass_damaged(const Damage& damage);
@@ -216,6 +218,8 @@ class RecordIndex {
   Status write(ByteSink& sink, Spelling spelling) const;
   Status save(const std::string& index_path, Spelling spelling) const;
   static std::string path_of(const std::string& path, Spelling spelling);
+  // The records lie end to end from the start: their numbers here are those that a reader counts.
+  bool is_whole() const { return sizes_.empty(); }
   bool was_built() const { return built_; }  // not read from an index file
   const std::string& index_path() const { return index_path_; }
   bool verified() const { return verified_; }  // all data checksums held when it was made

@@ -142,9 +142,9 @@ bool RecordInputs::next_here() {
 bool RecordInputs::go_to(uint64_t number) {
   const uint64_t here = reader_->place().number;
   if (number <= here) return true;
-  // An index that does not fit the file is as good as none.
+  // An index that does not fit the file is as good as none, and so is one that left out damaged records.
   if (path() != "-" && reader_->compression() == RecordCompression::none && number - here > 1000) {
-    if (const auto index = RecordIndex::open(path(), "", context_.limits); index.ok() && number < index->size()) {
+    if (const auto index = RecordIndex::open(path(), "", context_.limits); index.ok() && index->is_whole() && number < index->size()) {
       const Status status = reader_->seek({index->extent(number).offset, number});
       if (!status.ok()) fail(status);
       return status.ok();

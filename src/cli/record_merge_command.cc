@@ -1,4 +1,6 @@
 // ferry record merge: many files into one, end to end or in turn.
+#include <algorithm>
+
 #include "cli/command.h"
 #include "cli/json_text.h"
 #include "cli/record_files.h"
@@ -41,7 +43,9 @@ int interleave(Context& context, const Arguments& arguments, const std::vector<s
         continue;
       }
       place.file = next++;
-      auto opened = RecordReader::open(paths[place.file], record_read_options(context, arguments, paths[place.file]));
+      RecordReadOptions options = record_read_options(context, arguments, paths[place.file]);
+      options.block_bytes = std::clamp((size_t{64} << 20) / places.size(), size_t{64} << 10, size_t{1} << 20);
+      auto opened = RecordReader::open(paths[place.file], std::move(options));
       if (!opened.ok()) return context.fail(paths[place.file], opened.status());
       place.reader = *std::move(opened);
       ++open;

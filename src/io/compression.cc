@@ -47,13 +47,14 @@ class GzipStream : public ByteStream {
         }
         restart();
       }
-      if (state_.avail_in == 0 && ended_) {
-        return data_loss_at(consumed_, concat("the ", name(), " stream ends in the middle of a member"));
-      }
       if (const int code = isal_inflate(&state_); code != ISAL_DECOMP_OK) {
         failure_ = data_loss_at(consumed_ - state_.avail_in, concat("not a valid ", name(), " stream (", reason(code), ")"));
         if (state_.avail_out == room) return failure_;
         break;
+      }
+      // It may hold back output that found no room when its input ran out, so it is asked before this is said.
+      if (state_.avail_out == room && state_.avail_in == 0 && ended_ && state_.block_state != ISAL_BLOCK_FINISH) {
+        return data_loss_at(consumed_, concat("the ", name(), " stream ends in the middle of a member"));
       }
     }
     return static_cast<size_t>(room - state_.avail_out);

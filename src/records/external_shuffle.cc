@@ -10,8 +10,9 @@
 namespace ferry::records {
 namespace {
 
-constexpr uint64_t kChunk = uint64_t{1} << 20;
-constexpr uint64_t kLeastWindow = 4096;
+constexpr uint64_t kLeastMemory = uint64_t{1} << 20;
+constexpr uint64_t kChunk = uint64_t{256} << 10;  // below the size from which blocks are of huge pages and kept when freed
+constexpr uint64_t kLeastWindow = 4096, kMostWindow = uint64_t{768} << 10;
 
 Status system_error(std::string_view what) { return io_error(concat(what, ": ", std::strerror(errno))); }
 
@@ -89,7 +90,9 @@ class ExternalShuffle::RunReader {
   std::span<const std::byte> record_;
 };
 
-ExternalShuffle::ExternalShuffle(Options options) : options_(std::move(options)) { options_.memory = std::max(options_.memory, kChunk); }
+ExternalShuffle::ExternalShuffle(Options options) : options_(std::move(options)) {
+  options_.memory = std::max(options_.memory, kLeastMemory);
+}
 
 ExternalShuffle::~ExternalShuffle() {
   if (fd_ >= 0) ::close(fd_);
@@ -178,7 +181,7 @@ Status ExternalShuffle::drain(const std::function<Status(std::span<const std::by
 }
 
 Status ExternalShuffle::merge(const std::function<Status(std::span<const std::byte>)>& give) {
-  const uint64_t window = std::clamp(options_.memory / runs_.size(), kLeastWindow, uint64_t{4} << 20);
+  const uint64_t window = std::clamp(options_.memory / runs_.size(), kLeastWindow, kMostWindow);
   std::vector<std::unique_ptr<RunReader>> heap;
   const auto later = [](const auto& a, const auto& b) { return a->behind(*b); };
   for (const Run& run : runs_) {

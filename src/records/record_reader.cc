@@ -16,7 +16,6 @@ namespace {
 using records::kFrameBytes;
 using records::kHeaderBytes;
 
-constexpr size_t kBlock = size_t{1} << 20;
 constexpr size_t kHeadBytes = 64;  // enough to tell the compression
 
 // The bytes that were looked at, then the rest.
@@ -126,6 +125,9 @@ uint64_t RecordReader::file_bytes_read() const { return consumed_ ? *consumed_ :
 // What a file of known length still has; a file that grows meanwhile is read on.
 uint64_t RecordReader::left() const { return size_ && here_ <= *size_ ? *size_ - here_ : UINT64_MAX; }
 
+// Off the size from which blocks are of huge pages and kept: many readers are open at once.
+size_t RecordReader::block_bytes() const { return std::clamp(options_.block_bytes, size_t{4} << 10, size_t{64} << 20) - kAlignment; }
+
 // With room for a frame and a place in a file.
 uint64_t RecordReader::longest() const { return std::min(options_.max_record_bytes, uint64_t{1} << 62); }
 
@@ -143,7 +145,8 @@ void RecordReader::fill_more(uint64_t wanted) {
       begin_ = 0;
     }
     if (end_ == block_.size()) {
-      if (Status status = block_.resize(std::max(kBlock, 2 * block_.size())); !status.ok()) return end_with(std::move(status));
+      if (Status status = block_.resize(block_.size() == 0 ? block_bytes() : 2 * block_.size()); !status.ok())
+        return end_with(std::move(status));
       window_ = block_.data();
     }
     auto got = stream_->read({block_.data() + end_, block_.size() - end_});
@@ -169,7 +172,7 @@ bool RecordReader::advance(uint64_t bytes) {
     bytes -= had;
   }
   if (bytes == 0) return true;
-  if (size_ && file_ && bytes > kBlock) {
+  if (size_ && file_ && bytes > block_bytes()) {
     if (bytes > left()) return false;
     if (Status status = file_->seek(here_ + bytes); !status.ok()) {
       stream_status_ = std::move(status);

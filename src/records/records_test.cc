@@ -145,6 +145,33 @@ TEST(Records, ComeBackFromEveryCompressionAndEverySource) {
   }
 }
 
+// A decompressor that holds back output when its input ends must not take that for the end.
+TEST(Expand, AnyBufferGetsAllBytesAndEveryPrefixIsCut) {
+  std::string plain = framed(numbered(300, 90)) + std::string(100'000, 'a');
+  for (const RecordCompression compression : {RecordCompression::gzip, RecordCompression::zlib, RecordCompression::zstd}) {
+    const std::string bytes = compressed(plain, compression);
+    for (const size_t size : {1u, 7u, 1000u, 4095u, 65536u, 1u << 20}) {
+      const auto stream = records::expand(std::make_unique<Dribble>(bytes, 1 << 20), compression);
+      std::string out, block(size, '\0');
+      for (;;) {
+        const auto got = stream->read(std::as_writable_bytes(std::span(block)));
+        ASSERT_TRUE(got.ok()) << got.status().to_string() << size;
+        if (*got == 0) break;
+        out.append(block, 0, *got);
+      }
+      EXPECT_TRUE(out == plain) << compression_name(compression) << size;
+    }
+    for (size_t cut = 1; cut < bytes.size(); cut += cut < 40 || cut + 40 > bytes.size() ? 1 : 97) {
+      const auto stream = records::expand(std::make_unique<Dribble>(std::string_view(bytes).substr(0, cut), 1 << 20), compression);
+      std::string block(4096, '\0');
+      Result<size_t> got = size_t{1};
+      while (got.ok() && *got > 0) got = stream->read(std::as_writable_bytes(std::span(block)));
+      EXPECT_EQ(got.status().code(), StatusCode::data_loss) << compression_name(compression) << " cut at " << cut;
+      EXPECT_NE(got.status().message().find("ends in the middle"), std::string_view::npos) << got.status().to_string() << cut;
+    }
+  }
+}
+
 TEST(Records, AnEmptyFileHasNone) {
   for (const RecordCompression compression : kAll) {
     for (const Way way : kWays) {
