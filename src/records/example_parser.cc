@@ -63,6 +63,7 @@ struct ExampleParser::Impl {
   template <class Records>
   Status fill(const Records& records, bool single, Workspace& work, TensorMap& out, const ParseOptions& options, int64_t& failed);
   Status prepare(int64_t rows, Workspace& work);
+  void let_go(TensorMap& out) const;
 };
 
 ExampleParser::ExampleParser(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -160,20 +161,36 @@ Status ExampleParser::Impl::fill(const Records& records, bool single, Workspace&
     work.columns.push_back(std::move(column));
   }
   ExampleBuilder builder(*plan, work.columns, rows, single, limits, pool);
+  const bool again = out.size() == plan->features.size();  // see let_go()
   for (size_t i = 0; i < plan->features.size(); ++i) {
     auto tensor = builder.build(i, {});
     if (!tensor.ok()) {
       failed = builder.failed();
       return failed >= 0 ? tensor.status() : tensor.status().with_context(concat("feature ", quoted(plan->features[i].name)));
     }
-    FERRY_RETURN_IF_ERROR(out.add(plan->features[i].name, *std::move(tensor)));
+    if (again) {
+      out[i].tensor = *std::move(tensor);
+    } else {
+      FERRY_RETURN_IF_ERROR(out.add(plan->features[i].name, *std::move(tensor)));
+    }
   }
   return {};
 }
 
+// Lets go of what a map holds, so that its blocks can be written again; its entries stay where they are those of the features.
+void ExampleParser::Impl::let_go(TensorMap& out) const {
+  bool same = out.size() == plan->features.size() && out.metadata.empty();
+  for (size_t i = 0; same && i < out.size(); ++i) same = out[i].name == plan->features[i].name && out[i].metadata.empty();
+  if (!same) {
+    out = TensorMap();
+    return;
+  }
+  for (auto& entry : out) entry.tensor = DenseTensor();
+}
+
 template <class Records>
 Status ExampleParser::Impl::parse(const Records& records, bool single, TensorMap& out, const ParseOptions& options) {
-  out = TensorMap();
+  let_go(out);
   std::unique_ptr<Workspace> work = take_workspace();
   int64_t failed = -1;
   const Status status = fill(records, single, *work, out, options, failed);

@@ -1,10 +1,33 @@
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <atomic>
+#include <cstdlib>
 
 #include "ferry/features.h"
 #include "ferry/thread_pool.h"
 #include "records/example_language_test.h"
+
+namespace {
+std::atomic<int64_t> allocations{0};
+thread_local bool counting = false;
+void count() {
+  if (counting) allocations.fetch_add(1, std::memory_order_relaxed);
+}
+}  // namespace
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define FERRY_COUNTS_ALLOCATIONS 1
+extern "C" void* __libc_malloc(size_t);
+extern "C" void* __libc_memalign(size_t, size_t);
+extern "C" void* malloc(size_t size) {
+  count();
+  return __libc_malloc(size);
+}
+extern "C" void* aligned_alloc(size_t alignment, size_t size) {
+  count();
+  return __libc_memalign(alignment, size);
+}
+#endif
 
 namespace ferry {
 namespace {
@@ -98,6 +121,39 @@ TEST(ExampleParser, AnySplitOverThreadsGivesTheSameBits) {
   ASSERT_TRUE(one.ok() && three.ok());
   EXPECT_TRUE(identical(*one, *three));
 }
+
+#ifdef FERRY_COUNTS_ALLOCATIONS
+TEST(ExampleParser, BatchesAfterTheFirstAllocateNothing) {
+  std::vector<std::string> records;
+  for (int64_t i = 0; i < 500; ++i) {
+    std::string list;
+    for (int64_t k = 0; k < 3 + i % 5; ++k) list += field(1, concat("value", i, ".", k));
+    records.push_back(example({{"a_name_that_is_no_short_string", ints({i})},
+                               {"x", floats({1, 2})},
+                               {"words", field(1, list)},
+                               {"ids", ints({i, i * i})},
+                               {"w", strings({"s"})}}));
+  }
+  const auto spans = bytes_of(records);
+  const ExampleParser parser =
+      parser_of("a_name_that_is_no_short_string:int64, x:float32[2], words:string{*}, ids:int64[pad], w:string, none:float32{*}");
+  TensorMap batch;
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(parser.parse(spans, batch).ok());
+  counting = true;
+  const int64_t before = allocations.load();
+  for (int i = 0; i < 10; ++i) (void)parser.parse(spans, batch);
+  counting = false;
+  EXPECT_EQ(allocations.load() - before, 0);
+  EXPECT_EQ(batch.size(), 6u);
+  // A tensor that somebody keeps keeps its bytes.
+  const Tensor kept = batch[0].tensor;
+  ASSERT_TRUE(
+      parser
+          .parse(bytes_of({example({{"a_name_that_is_no_short_string", ints({-1})}, {"x", floats({1, 2})}, {"w", strings({""})}})}), batch)
+          .ok());
+  EXPECT_EQ(std::get<DenseTensor>(kept).values<int64_t>()[499], 499);
+}
+#endif
 
 FeatureSpec cut(std::string_view by, RaggedPartition::Kind kind) {
   FeatureSpec out = FeatureSpec::ragged("r", DType::int64, {{kind, std::string(by), 0}});
