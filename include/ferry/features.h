@@ -191,4 +191,28 @@ class SequenceExampleParser {
   std::unique_ptr<Impl> impl_;
 };
 
+// A batch of tensorflow.serving.ExampleListWithContext: one context and a list of Examples in each record.
+struct ParsedExampleLists {
+  TensorMap context;   // a row for each record
+  TensorMap examples;  // [batch, (examples), …] ragged or COO; with a list_size [batch, list_size, …] as parse_example has them
+  DenseTensor sizes;   // int64 [batch]: the examples of each record
+};
+
+// Thread-safe.
+class ExampleListParser {
+ public:
+  // The features of the context and of the examples; one may be empty. With a `list_size` each list is cut to that many examples,
+  // or filled up with Examples that hold nothing (whose fixed_len features need a default), as TF-Ranking does.
+  static Result<ExampleListParser> make(std::vector<FeatureSpec> context, std::vector<FeatureSpec> examples,
+                                        std::optional<int64_t> list_size = std::nullopt, const Limits& limits = {});
+
+  Result<ParsedExampleLists> parse(std::span<const RecordBytes> records, const ParseOptions& options = {}) const;
+
+ private:
+  ExampleListParser() = default;
+  std::optional<ExampleParser> context_, examples_;
+  std::optional<int64_t> list_size_;
+  Limits limits_;
+};
+
 }  // namespace ferry

@@ -184,6 +184,27 @@ class PySequenceParser {
   SequenceExampleParser parser_;
 };
 
+class PyListParser {
+ public:
+  PyListParser(nb::handle context, nb::handle examples, int64_t list_size)
+      : parser_(unwrap(ExampleListParser::make(features_from(context), features_from(examples),
+                                               list_size < 0 ? std::nullopt : std::optional<int64_t>(list_size)))) {}
+
+  nb::tuple parse(nb::handle serialized, nb::handle names) const {
+    const Records records = records_from(serialized);
+    const Names given = names_from(names);
+    const auto threads = pool();
+    ParseOptions options;
+    options.threads = threads.get();
+    options.names = given.views;
+    ParsedExampleLists out = run([&] { return parser_.parse(records.views, options); });
+    return nb::make_tuple(entries_of(out.context), entries_of(out.examples), tensor_object(std::move(out.sizes)));
+  }
+
+ private:
+  ExampleListParser parser_;
+};
+
 // ---- What records hold
 
 nb::list inferred_list(std::span<const InferredFeature> features) {
@@ -250,6 +271,9 @@ void add_examples(nb::module_& m) {
   nb::class_<PySequenceParser>(m, "_SequenceParser")
       .def(nb::init<nb::handle, nb::handle>())
       .def("parse", &PySequenceParser::parse, nb::arg("serialized"), nb::arg("names").none(), nb::arg("single"));
+  nb::class_<PyListParser>(m, "_ExampleListParser")
+      .def(nb::init<nb::handle, nb::handle, int64_t>())
+      .def("parse", &PyListParser::parse, nb::arg("serialized"), nb::arg("names").none());
   m.def("_infer_features", &infer);
   m.def("_serialize_examples", &serialize);
   m.def("_schema_from_text", [](const std::string& text) { return feature_tuples(unwrap(schema_from_text(text))); });

@@ -22,7 +22,7 @@ from ._core import (
     get_threads, parse_tensor, serialize_many_sparse, serialize_sparse, serialize_tensor, set_threads,
 )  # fmt: skip
 from ._examples import (
-    ExampleParser, InferredFeatures, infer_features, parse_example, parse_sequence_example, parse_single_example,
+    ExampleParser, InferredFeatures, infer_features, parse_example, parse_example_list, parse_sequence_example, parse_single_example,
     parse_single_sequence_example, serialize_example, serialize_examples,
 )  # fmt: skip
 from ._errors import DeadlineError, Error, FileError, InternalError, NotFoundError, UnavailableError
@@ -52,7 +52,7 @@ __all__ = [
     "TensorInfo", "TensorMap", "UnavailableError", "VarLenFeature", "__version__", "add", "allclose", "as_dtype", "as_tensor",
     "collate_sparse", "concat", "dataset", "deserialize_many_sparse", "deserialize_sparse", "dumps", "flatten", "formats",
     "from_arrow", "from_dense", "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf", "from_torch", "get_threads",
-    "infer_features", "inspect", "load", "loads", "matmul", "parse_example", "parse_sequence_example", "parse_single_example",
+    "infer_features", "inspect", "load", "loads", "matmul", "parse_example", "parse_example_list", "parse_sequence_example", "parse_single_example",
     "parse_single_sequence_example", "parse_tensor", "save", "schema_from_text", "schema_text", "serialize_example",
     "serialize_examples", "serialize_many_sparse", "serialize_sparse", "serialize_tensor", "set_threads", "unflatten",
 ]  # fmt: skip

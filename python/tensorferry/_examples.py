@@ -141,6 +141,30 @@ def parse_single_sequence_example(
     return parse_sequence_example(_one(serialized), context_features, sequence_features, example_name)[:2]
 
 
+def parse_example_list(
+    serialized: Any,
+    context_features: Mapping[str, Any] | str | None = None,
+    example_features: Mapping[str, Any] | str | None = None,
+    list_size: int | None = None,
+    example_names: Iterable[Any] | None = None,
+) -> tuple[TensorMap, TensorMap, Any]:
+    """A batch of serialized tensorflow.serving.ExampleListWithContext: (context, examples, sizes).
+
+    Without list_size the examples have a ragged axis (COO for sparse features): [batch, (examples), ...]. With it each list is cut
+    to that many, or filled up with Examples that hold nothing, as TF-Ranking does: [batch, list_size, ...]. sizes: how many
+    examples each record has.
+    """
+    if not context_features and not example_features:
+        raise ValueError("neither context_features nor example_features are asked for")
+    if list_size is not None and list_size < 0:
+        raise ValueError(f"a list_size of {list_size}")
+    size = -1 if list_size is None else list_size
+    key = ("lists", _key(context_features), _key(example_features), size)
+    parser = _kept(key, lambda: _core._ExampleListParser(to_core(context_features), to_core(example_features), size))
+    context, examples, sizes = parser.parse(serialized, example_names)
+    return _map(context), _map(examples), sizes
+
+
 class InferredFeatures:
     """What records hold, by their own bytes.
 

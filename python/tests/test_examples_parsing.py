@@ -108,3 +108,21 @@ def test_datasets_take_feature_objects(tmp_path, records):
     batch = next(iter(ferry.dataset(path, {"label": ferry.FixedLenFeature([], "int64"), "word": ferry.VarLenFeature("string")}).batch(2)))
     np.testing.assert_array_equal(batch["label"], ROWS["label"])
     assert batch["word"].shape == (2, 1)
+
+
+def test_examples_in_a_context_have_an_axis_of_their_own():
+    def field(number, payload):
+        return bytes([number << 3 | 2, len(payload)]) + payload
+
+    def example(**values):
+        return ferry.serialize_example({name: np.array(value) for name, value in values.items()})
+
+    records = [field(1, example(doc=[1])) + field(1, example(doc=[2])) + field(2, example(query=[9])), field(2, example(query=[8]))]
+    found = ferry.infer_features(records)
+    assert found.content == "ExampleListWithContext" and list(found.examples) == ["doc"]
+    context, examples, sizes = ferry.parse_example_list(records, found.context, found.examples)
+    np.testing.assert_array_equal(context["query"], [9, 8])
+    np.testing.assert_array_equal(sizes, [2, 0])
+    assert list(examples["doc"].row_splits) == [0, 2, 2] and list(examples["doc"].values) == [1, 2]
+    _, padded, _ = ferry.parse_example_list(records, None, "doc:int64=-1", list_size=3)
+    np.testing.assert_array_equal(padded["doc"], [[1, 2, -1], [-1, -1, -1]])

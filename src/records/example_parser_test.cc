@@ -279,5 +279,37 @@ TEST(SequenceExampleParser, ErrorsNameRecordListAndStep) {
             "record 0: step 0 of feature list 't': data types don't match, or it is malformed; expected int64_list (int64)");
 }
 
+std::string list_of(std::initializer_list<std::string> examples, const std::string& context) {
+  std::string out;
+  for (const std::string& one : examples) out += field(1, one);
+  return out + field(2, context);
+}
+
+TEST(ExampleListParser, GivesTheContextAndAnAxisOfExamples) {
+  const std::vector<std::string> records = {
+      list_of({example({{"d", ints({1})}, {"v", ints({5, 6})}}), example({{"d", ints({2})}})}, example({{"q", strings({"a"})}})),
+      list_of({}, example({{"q", strings({"b"})}})),
+      list_of({example({{"d", ints({3})}, {"v", ints({7})}})}, example({{"q", strings({"c"})}}))};
+  auto parser = ExampleListParser::make({FeatureSpec::fixed_len("q", DType::string)},
+                                        {FeatureSpec::fixed_len("d", DType::int64), FeatureSpec::var_len("v", DType::int64)});
+  ASSERT_TRUE(parser.ok());
+  const auto out = parser->parse(bytes_of(records));
+  ASSERT_TRUE(out.ok()) << out.status().to_string();
+  EXPECT_TRUE(identical(out->context[0].tensor, Tensor(DenseTensor::of_strings(Shape{3}, {"a", "b", "c"}))));
+  EXPECT_TRUE(identical(Tensor(out->sizes), Tensor(i64(Shape{3}, {2, 0, 1}))));
+  const auto& d = std::get<RaggedTensor>(out->examples[0].tensor);
+  EXPECT_TRUE(identical(d.row_splits(0), i64(Shape{4}, {0, 2, 2, 3})));
+  EXPECT_TRUE(identical(d.flat_values(), i64(Shape{3}, {1, 2, 3})));
+  const auto& v = std::get<SparseTensor>(out->examples[1].tensor);
+  EXPECT_EQ(v.shape(), (Shape{3, 2, 2}));
+  EXPECT_TRUE(identical(v.indices(), i64(Shape{3, 3}, {0, 0, 0, 0, 0, 1, 2, 0, 0})));
+
+  auto padded = ExampleListParser::make({}, {FeatureSpec::fixed_len("d", DType::int64, {}, i64(Shape{}, {-1}))}, 2);
+  const auto dense = padded->parse(bytes_of(records));
+  ASSERT_TRUE(dense.ok()) << dense.status().to_string();
+  EXPECT_TRUE(identical(dense->examples[0].tensor, Tensor(i64(Shape{3, 2}, {1, 2, -1, -1, 3, -1}))));
+  EXPECT_EQ(parser->parse(bytes_of({"\x0a\x7f"})).status().code(), StatusCode::invalid_argument);
+}
+
 }  // namespace
 }  // namespace ferry
