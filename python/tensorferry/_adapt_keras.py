@@ -63,12 +63,13 @@ def to_bcoo(tensor: SparseTensor) -> Any:
     import numpy as np
     from jax.experimental import sparse
 
+    from ._jax import index_type
+
     tensor = tensor.tocoo()
     if not tensor.sorted:
         tensor = tensor.sort()
     count, size = tensor.nnz, _round(tensor.nnz)
-    # int32 is what JAX indexes with, and the most it has without its x64 mode.
-    indices = np.empty((size, tensor.ndim), np.int32 if max(tensor.shape, default=0) <= np.iinfo(np.int32).max else np.int64)
+    indices = np.empty((size, tensor.ndim), index_type(tensor))
     indices[:count], indices[count:] = tensor.indices, tensor.shape
     values = np.zeros(size, tensor.values.dtype)
     values[:count] = tensor.values

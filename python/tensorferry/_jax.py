@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 from . import _core
 from ._core import DenseTensor, SparseTensor
+from ._errors import Error
 
 
 def _dense(value: Any, copy: bool = False) -> DenseTensor:
@@ -48,15 +49,24 @@ def _array(x: DenseTensor) -> Any:
     return jnp.asarray(x.to_numpy())
 
 
+def index_type(x: SparseTensor) -> Any:
+    """What JAX can hold the coordinates in: int32, which it uses itself and which is the most it has without its x64 mode."""
+    import jax
+    import numpy as np
+
+    if max(x.shape, default=0) <= np.iinfo(np.int32).max:
+        return np.int32
+    if not jax.config.jax_enable_x64:  # it would cut them off without a word
+        raise Error(f"JAX indexes shape {list(x.shape)} only in its x64 mode: jax.config.update('jax_enable_x64', True)", "unsupported")
+    return np.int64
+
+
 def to_jax(x: Any) -> Any:
     if isinstance(x, DenseTensor):
         return _array(x)
     import jax.numpy as jnp
-    import numpy as np
     from jax.experimental import sparse
 
     x = x.tocoo()
-    indices = x.indices
-    if max(x.shape, default=0) <= np.iinfo(np.int32).max:
-        indices = indices.astype(np.int32)  # what JAX itself uses, and the most it has without x64
+    indices = x.indices.astype(index_type(x), copy=False)
     return sparse.BCOO((_array(x._values), jnp.asarray(indices)), shape=x.shape, indices_sorted=x.sorted, unique_indices=x.unique)

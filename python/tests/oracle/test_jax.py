@@ -46,3 +46,9 @@ def test_bcsr_and_what_has_no_counterpart():
 def test_shares_by_dlpack():
     a = jax.device_put(jnp.arange(1000.0))
     assert ferry.as_tensor(a).to_numpy().__array_interface__["data"][0] == a.unsafe_buffer_pointer()
+
+
+def test_axes_that_jax_cannot_index_are_refused_rather_than_cut_off():
+    x = ferry.SparseTensor.from_pairs({(0, 1 << 40): 2.0}, shape=(2, 1 << 41))
+    with pytest.raises(ferry.Error, match="jax_enable_x64"):
+        x.to_jax()
