@@ -89,7 +89,11 @@ class PyReader {
       path_ = path_of(source);
       reader_.emplace(unwrap(unlocked([&] { return RecordReader::open(path_, std::move(options)); }), path_));
     } else {
-      reader_.emplace(unwrap(RecordReader::over(memory_source(shared_memory(source)), std::move(options))));
+      const nb::object data = nb::hasattr(source, "read") ? nb::object(source.attr("read")()) : nb::borrow(source);
+      if (PyObject_CheckBuffer(data.ptr()) == 0) {
+        throw nb::type_error(concat("expected a path, a binary file object or bytes, not ", nb::type_name(data.type()).c_str()).c_str());
+      }
+      reader_.emplace(unwrap(RecordReader::over(memory_source(shared_memory(data)), std::move(options))));
     }
     here_ = reader_->place();
   }
@@ -368,12 +372,12 @@ constexpr uint64_t kMostRecord = uint64_t{1} << 31;
 }  // namespace
 
 void add_records(nb::module_& m) {
-  nb::class_<PyReader>(
-      m, "RecordReader",
-      "The records of a TFRecord file, in order, as bytes; gzip, zlib and zstd are seen through by content.\n\n"
-      "source: a path, or bytes-like. on_error: 'stop' raises at the first damage; 'skip' goes on at the next whole record, logs\n"
-      "and keeps what was stepped over in .skipped.")
-      .def(nb::init<nb::handle, const std::string&, nb::handle, uint64_t>(), nb::arg("source"), nb::kw_only(), nb::arg("on_error") = "stop",
+  nb::class_<PyReader>(m, "RecordReader",
+                       "The records of a TFRecord file, in order, as bytes; gzip, zlib and zstd are seen through by content.\n\n"
+                       "source: a path; or bytes-like, or a binary file object, which is read whole. on_error: 'stop' raises at the first "
+                       "damage; 'skip' goes on at the next whole record, logs\n"
+                       "and keeps what was stepped over in .skipped.")
+      .def(nb::init<nb::handle, const std::string&, nb::handle, uint64_t>(), nb::arg("source").none(), nb::kw_only(), nb::arg("on_error") = "stop",
            nb::arg("limits").none() = nb::none(), nb::arg("max_record_bytes") = kMostRecord)
       .def("__iter__", [](nb::handle self) { return nb::borrow(self); })
       .def("__next__", &PyReader::next)

@@ -1,3 +1,4 @@
+import io
 import logging
 import os
 import threading
@@ -34,8 +35,11 @@ def test_the_suffix_compresses(tmp_path):
 
 def test_bytes_are_read_as_a_file_is(tmp_path):
     data = open(write(tmp_path / "x", rows(10)), "rb").read()
-    for source in (data, bytearray(data), memoryview(data)):
+    for source in (data, bytearray(data), memoryview(data), io.BytesIO(data), open(tmp_path / "x", "rb")):
         assert list(ferry.RecordReader(source)) == rows(10)
+    for wrong in (12, None, io.StringIO("x"), ["x"]):
+        with pytest.raises(TypeError, match="expected a path, a binary file object or bytes"):
+            ferry.RecordReader(wrong)
 
 
 def test_anything_with_the_buffer_protocol_is_a_record(tmp_path):

@@ -111,7 +111,7 @@ Result<DecodedRecord> decode_record(std::span<const std::byte> record) {
 void print_record(Printer& out, const DecodedRecord& decoded, std::span<const std::byte> record, int64_t limit) {
   if (decoded.kind == RecordKind::other) {
     const std::string_view text(reinterpret_cast<const char*>(record.data()), record.size());
-    const auto shown = static_cast<size_t>(std::min<int64_t>(limit * 8, static_cast<int64_t>(text.size())));
+    const auto shown = static_cast<size_t>(std::min<int64_t>(std::min(limit, INT64_MAX / 8) * 8, static_cast<int64_t>(text.size())));
     std::string line;
     append_quoted(line, text.substr(0, shown));
     out.print("  ", line, shown < text.size() ? concat(" … ", text.size() - shown, " bytes more") : "", "\n");
@@ -146,7 +146,7 @@ void print_record(Printer& out, const DecodedRecord& decoded, std::span<const st
     } else {
       append_values(line, feature, 0, feature.begin(1), limit);
     }
-    out.print(line, "\n");
+    out.print(line.empty() ? "-" : line, "\n");
   }
 }
 

@@ -66,7 +66,7 @@ class ExternalShuffle::RunReader {
  private:
   Status fill(uint64_t wanted) {
     if (end_ - begin_ >= wanted) return {};
-    std::memmove(block_.data(), block_.data() + begin_, end_ - begin_);
+    if (end_ > begin_) std::memmove(block_.data(), block_.data() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
     if (block_.size() < wanted) FERRY_RETURN_IF_ERROR(block_.resize(static_cast<size_t>(std::max(wanted, window_))));
