@@ -377,8 +377,8 @@ void add_records(nb::module_& m) {
                        "source: a path; or bytes-like, or a binary file object, which is read whole. on_error: 'stop' raises at the first "
                        "damage; 'skip' goes on at the next whole record, logs\n"
                        "and keeps what was stepped over in .skipped.")
-      .def(nb::init<nb::handle, const std::string&, nb::handle, uint64_t>(), nb::arg("source").none(), nb::kw_only(), nb::arg("on_error") = "stop",
-           nb::arg("limits").none() = nb::none(), nb::arg("max_record_bytes") = kMostRecord)
+      .def(nb::init<nb::handle, const std::string&, nb::handle, uint64_t>(), nb::arg("source").none(), nb::kw_only(),
+           nb::arg("on_error") = "stop", nb::arg("limits").none() = nb::none(), nb::arg("max_record_bytes") = kMostRecord)
       .def("__iter__", [](nb::handle self) { return nb::borrow(self); })
       .def("__next__", &PyReader::next)
       .def("__enter__", [](nb::handle self) { return nb::borrow(self); })
