@@ -50,6 +50,14 @@ std::string padded(uint64_t number, unsigned width) {
   return digits.size() < width ? std::string(width - digits.size(), '0') + digits : digits;
 }
 
+// An index file beside a file that fits the pattern too.
+bool is_index_of(std::string_view name, const std::vector<std::string>& all) {
+  for (const std::string_view suffix : {".fidx", ".idx"}) {
+    if (name.ends_with(suffix) && std::ranges::find(all, name.substr(0, name.size() - suffix.size())) != all.end()) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::optional<std::vector<std::string>> record_paths(Context& context, std::span<const std::string_view> words) {
@@ -66,9 +74,13 @@ std::optional<std::vector<std::string>> record_paths(Context& context, std::span
     }
     glob_t found{};
     const int result = ::glob(path.c_str(), 0, nullptr, &found);
-    for (size_t i = 0; i < found.gl_pathc; ++i) out.emplace_back(found.gl_pathv[i]);
+    const std::vector<std::string> all(found.gl_pathv, found.gl_pathv + found.gl_pathc);
     ::globfree(&found);
-    if (result != 0) {
+    const size_t before = out.size();
+    for (const std::string& name : all) {
+      if (!is_folder(name) && !is_index_of(name, all)) out.push_back(name);
+    }
+    if (result != 0 || out.size() == before) {
       context.fail(path, not_found("no file fits the pattern"));
       return std::nullopt;
     }

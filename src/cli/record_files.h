@@ -24,8 +24,8 @@ inline constexpr Option kCompress = {"compress", 'c', Takes::text, "none|gzip|zl
 inline constexpr Option kLevel = {"level", 0, Takes::integer, "N", "of the compressor (default: its own)"};
 inline constexpr Option kJson = {"json", 0, Takes::nothing, "", "one JSON object"};
 
-// The words as paths: a pattern (* ? [..]) that is no file's name stands for the files that fit, in order of their names. Prints
-// what is wrong.
+// The words as paths: a pattern (* ? [..]) that is no file's name stands for the files that fit, in order of their names, without
+// folders and without indexes of files among them. Prints what is wrong.
 std::optional<std::vector<std::string>> record_paths(Context& context, std::span<const std::string_view> words);
 
 // "ferry: FILE:OFFSET: warning: skipped …" for a region.
