@@ -194,6 +194,7 @@ class RecordKind : public FileKind {
     if (features.empty()) {
       FERRY_ASSIGN_OR_RETURN(features, look(paths));
     }
+    for (FeatureSpec& feature : features) feature.row_splits_dtype = DType::int64;  // as all ragged tensors of a dataset
     FERRY_ASSIGN_OR_RETURN(ExampleParser parser, ExampleParser::make(std::move(features)));
     return std::shared_ptr<const RowDecoder>(std::make_shared<ExampleDecoder>(std::move(parser)));
   }
