@@ -66,9 +66,19 @@ T open_result(Result<T> result) {
   return std::move(result).value();
 }
 
+bool ending() {
+#if PY_VERSION_HEX >= 0x030d0000
+  return !Py_IsInitialized() || Py_IsFinalizing();
+#else
+  return !Py_IsInitialized() || _Py_IsFinalizing();
+#endif
+}
+
 // Calls into Python from any thread; what it throws becomes a Status.
 template <class F>
 auto in_python(F&& call) -> decltype(call()) {
+  // A thread that asks for the lock while the interpreter ends would be ended itself, in the middle of things.
+  if (ending()) return Status(StatusCode::cancelled, "the interpreter is ending");
   nb::gil_scoped_acquire lock;
   try {
     return call();
@@ -128,7 +138,7 @@ std::vector<ElementSpec> specs_from(nb::handle list) {
 // A Python object that threads hold and drop.
 std::shared_ptr<nb::object> shared(nb::object object) {
   return std::shared_ptr<nb::object>(new nb::object(std::move(object)), [](nb::object* held) {
-    if (!Py_IsInitialized()) return;
+    if (ending()) return;
     nb::gil_scoped_acquire lock;
     delete held;
   });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,14 +36,28 @@ def map_pairs(value: Any) -> list[tuple[str, Any]]:
     raise TypeError(f"map's function gave a {type(value).__name__}, expected a TensorMap or a dict of tensors")
 
 
+_open: Any = weakref.WeakSet()  # iterators, whose threads must not call Python while the interpreter ends
+
+
+def _close_all() -> None:
+    for iterator in list(_open):
+        iterator.close()
+
+
 class DatasetIterator(Iterator[TensorMap]):
     """One pass over a Dataset. state() says where it stands; ds.iterator(state=…) goes on from there. close() stops its threads, as
     dropping it does."""
 
-    __slots__ = ("_core", "_done")
+    __slots__ = ("_core", "__weakref__")
 
     def __init__(self, core: Any):
         self._core = core
+        if not _open:
+            import atexit
+
+            atexit.unregister(_close_all)
+            atexit.register(_close_all)
+        _open.add(self)
 
     def __iter__(self) -> DatasetIterator:
         return self

@@ -59,6 +59,18 @@ def test_a_process_that_is_killed_in_mid_epoch_goes_on_as_if_it_had_not_been(tmp
     assert json.loads(broken.read_text())[0] == json.loads(whole.read_text())[0]
 
 
+def test_a_process_may_end_with_an_iterator_open_whose_rows_python_makes():
+    code = """
+import tensorferry as ferry
+ds = ferry.SparseDataset.from_generator(lambda: ({i % 7: 1.0} for i in range(100000)), shape=10)
+its = [iter(ds.shuffle(100, seed=7).batch(32).map(lambda batch: batch).prefetch(4)) for _ in range(3)]
+for it in its: next(it)
+"""
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="needs Linux's /proc")
 def test_memory_is_bounded_by_the_buffers_and_not_by_the_file(tmp_path):
     """For 2 GB under 256 MB: large_epoch.py FILE 2048 256."""
