@@ -8,6 +8,9 @@
 namespace ferry::records {
 namespace {
 
+// A row of indices in one register.
+using Pair = int64_t __attribute__((vector_size(16)));
+
 size_t width_of(DType dtype) { return dtype == DType::float32 ? 4 : 8; }
 
 }  // namespace
@@ -164,10 +167,8 @@ Result<Tensor> ExampleBuilder::var_len(const BuiltColumn& from) {
     for (int64_t row = 0; row < rows_; ++row) {
       const int64_t have = splits[row + 1] - splits[row];
       most = std::max(most, have);
-      for (int64_t i = 0; i < have; ++i, out += 2) {
-        out[0] = row;
-        out[1] = i;
-      }
+      Pair at{row, 0};
+      for (int64_t i = 0; i < have; ++i, out += 2, at += Pair{0, 1}) std::memcpy(out, &at, sizeof(at));
     }
   }
   FERRY_ASSIGN_OR_RETURN(DenseTensor indices, DenseTensor::make(DType::int64, Shape{count, single_ ? 1 : 2}, std::move(block).freeze()));

@@ -3,19 +3,19 @@
 namespace ferry::records {
 namespace {
 
-// One bit for each of 64 bytes: whether a varint ends there.
-inline uint64_t ends_of(const uint8_t* at) {
+// One bit for each of 64 bytes, or of 16: whether a varint ends there.
 #if defined(__SSE2__)
-  const auto part = [at](int i) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + 16 * i));
-    return static_cast<uint64_t>(static_cast<uint32_t>(_mm_movemask_epi8(bytes)));
-  };
-  return ~(part(0) | part(1) << 16 | part(2) << 32 | part(3) << 48);
+inline uint64_t ends_of_16(const uint8_t* at) {
+  return static_cast<uint32_t>(_mm_movemask_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)))) ^ 0xffffu;
+}
 #else
-  uint64_t out = 0;
-  for (int i = 0; i < 8; ++i) out |= (((~load64(at + 8 * i) & 0x8080808080808080u) >> 7) * 0x0102040810204080u >> 56) << (8 * i);
-  return out;
+inline uint64_t ends_of_16(const uint8_t* at) {
+  const auto half = [&](int i) { return ((~load64(at + 8 * i) & 0x8080808080808080u) >> 7) * 0x0102040810204080u >> 56; };
+  return half(0) | half(1) << 8;
+}
 #endif
+inline uint64_t ends_of_64(const uint8_t* at) {
+  return ends_of_16(at) | ends_of_16(at + 16) << 16 | ends_of_16(at + 32) << 32 | ends_of_16(at + 48) << 48;
 }
 
 inline const uint8_t* decode_one(const uint8_t* at, const uint8_t* end, int64_t& out) {
@@ -52,7 +52,7 @@ int64_t* decode_varints(const uint8_t* at, const uint8_t* end, const uint8_t* re
       std::memcpy(copy, at, left);
     }
     const uint8_t* const block = copied ? copy : at;
-    uint64_t ends = ends_of(block);
+    uint64_t ends = left <= 16 ? ends_of_16(block) : left <= 32 ? ends_of_16(block) | ends_of_16(block + 16) << 16 : ends_of_64(block);
     if (left < 64) ends &= (uint64_t{1} << left) - 1;
     if (ends == 0) return nullptr;  // cut off, or 64 bytes without an end
     const uint8_t* from = block;
