@@ -64,6 +64,7 @@ struct ExampleParser::Impl {
   Status fill(const Records& records, bool single, Workspace& work, TensorMap& out, const ParseOptions& options, int64_t& failed);
   Status prepare(int64_t rows, Workspace& work);
   void let_go(TensorMap& out) const;
+  Status put(TensorMap& out, size_t i, Result<Tensor> tensor, int64_t failed) const;
 };
 
 ExampleParser::ExampleParser(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -156,25 +157,54 @@ Status ExampleParser::Impl::fill(const Records& records, bool single, Workspace&
   }
 
   work.columns.clear();
+  work.columns.resize(plan->columns.size());
+  if (parts > 1) {
+    // Columns are put together side by side, and so are their features below.
+    std::vector<Status> status(plan->columns.size());
+    options.threads->parallel_for(static_cast<int64_t>(status.size()), 1, [&](int64_t begin, int64_t end) {
+      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+        auto column = records::join_parts(plan->columns[i], i, work.used, rows, std::move(work.fixed[i]), pool);
+        status[i] = column.status();
+        if (column.ok()) work.columns[i] = *std::move(column);
+      }
+    });
+    for (const Status& one : status) FERRY_RETURN_IF_ERROR(one);
+    std::vector<Result<Tensor>> tensors(plan->features.size(), Result<Tensor>(Tensor()));
+    std::vector<int64_t> bad(plan->features.size(), -1);
+    options.threads->parallel_for(static_cast<int64_t>(tensors.size()), 1, [&](int64_t begin, int64_t end) {
+      ExampleBuilder builder(*plan, work.columns, rows, single, limits, pool);
+      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+        tensors[i] = builder.build(i, {});
+        bad[i] = builder.failed();
+      }
+    });
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      failed = tensors[i].ok() ? -1 : bad[i];
+      FERRY_RETURN_IF_ERROR(put(out, i, std::move(tensors[i]), failed));
+    }
+    return {};
+  }
   for (size_t i = 0; i < plan->columns.size(); ++i) {
-    FERRY_ASSIGN_OR_RETURN(BuiltColumn column, records::join_parts(plan->columns[i], i, work.used, rows, std::move(work.fixed[i]), pool));
-    work.columns.push_back(std::move(column));
+    FERRY_ASSIGN_OR_RETURN(work.columns[i], records::join_parts(plan->columns[i], i, work.used, rows, std::move(work.fixed[i]), pool));
   }
   ExampleBuilder builder(*plan, work.columns, rows, single, limits, pool);
-  const bool again = out.size() == plan->features.size();  // see let_go()
   for (size_t i = 0; i < plan->features.size(); ++i) {
     auto tensor = builder.build(i, {});
-    if (!tensor.ok()) {
-      failed = builder.failed();
-      return failed >= 0 ? tensor.status() : tensor.status().with_context(concat("feature ", quoted(plan->features[i].name)));
-    }
-    if (again) {
-      out[i].tensor = *std::move(tensor);
-    } else {
-      FERRY_RETURN_IF_ERROR(out.add(plan->features[i].name, *std::move(tensor)));
-    }
+    failed = tensor.ok() ? -1 : builder.failed();
+    FERRY_RETURN_IF_ERROR(put(out, i, std::move(tensor), failed));
   }
   return {};
+}
+
+// The tensor of a feature into its entry; see let_go().
+Status ExampleParser::Impl::put(TensorMap& out, size_t i, Result<Tensor> tensor, int64_t failed) const {
+  const std::string& name = plan->features[i].name;
+  if (!tensor.ok()) return failed >= 0 ? tensor.status() : tensor.status().with_context(concat("feature ", quoted(name)));
+  if (i < out.size()) {
+    out[i].tensor = *std::move(tensor);
+    return {};
+  }
+  return out.add(name, *std::move(tensor));
 }
 
 // Lets go of what a map holds, so that its blocks can be written again; its entries stay where they are those of the features.

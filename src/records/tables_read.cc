@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "ferry/cast.h"
+#include "ferry/ragged.h"
 #include "records/tables.h"
 
 namespace ferry::records {
@@ -19,7 +20,8 @@ struct Field {
   bool is_list = false, used = false, shaped = false, exact = false;
   Column::Taken taken;
   DenseTensor steps;
-  Shape inner;  // of a row, where a mark or the schema says so
+  Shape inner;                        // of a row, where a mark or the schema says so
+  const FeatureSpec* spec = nullptr;  // where the rows are to become something else than ragged
 
   FeatureKind kind() const { return taken.kind; }
   int64_t count() const { return taken.values.num_elements(); }
@@ -53,6 +55,7 @@ class Reader {
   void apply_dtype(Field& field, Field& mark);
   static bool become(Field& field, DType dtype);
   Status apply_schema();
+  static Result<Tensor> as_asked(const FeatureSpec& spec, const Tensor& tensor);
   Status explicit_groups();
   void find_groups();
   bool try_group(Group group, bool wanted);
@@ -401,6 +404,7 @@ Result<TensorMap> Reader::read() {
     Field& field = fields_[i];
     if (field.used) continue;
     auto tensor = tensor_of(field);
+    if (tensor.ok() && field.spec != nullptr) tensor = as_asked(*field.spec, *tensor);
     if (!tensor.ok()) return tensor.status().with_context(concat("feature ", quoted(field.name)));
     // A SequenceExample may have one name in both of its maps.
     const bool both = field.is_list && names_.contains(field.name);
@@ -413,6 +417,18 @@ Result<TensorMap> Reader::read() {
       return status.with_context(concat("tensor ", quoted(entry.name)));
   }
   return grouped;
+}
+
+// [pad] and {*}: ragged rows filled up, or at their positions.
+Result<Tensor> Reader::as_asked(const FeatureSpec& spec, const Tensor& tensor) {
+  const auto* ragged = std::get_if<RaggedTensor>(&tensor);
+  if (ragged == nullptr) return tensor;
+  if (spec.kind == FeatureSpec::Kind::var_len) {
+    FERRY_ASSIGN_OR_RETURN(SparseTensor sparse, to_sparse(*ragged));
+    return Tensor(std::move(sparse));
+  }
+  FERRY_ASSIGN_OR_RETURN(DenseTensor dense, to_dense(*ragged, spec.default_value));
+  return Tensor(std::move(dense));
 }
 
 Status Reader::apply_schema() {
@@ -439,9 +455,8 @@ Status Reader::apply_schema() {
     return out;
   };
   for (const FeatureSpec& spec : options_.schema) {
-    if (spec.kind == FeatureSpec::Kind::fixed_len_sequence || spec.kind == FeatureSpec::Kind::var_len || !spec.partitions.empty() ||
-        spec.default_value) {
-      return unsupported(concat("feature ", quoted(spec.name), ": a table takes no ", kind_name(spec.kind), " of this form; ask for [*]"));
+    if (spec.kind == FeatureSpec::Kind::fixed_len && spec.default_value) {
+      return unsupported(concat("feature ", quoted(spec.name), ": a table takes no default for missing values; parse_example does"));
     }
     if (spec.kind == FeatureSpec::Kind::sparse) {
       Group group;
@@ -474,13 +489,28 @@ Status Reader::apply_schema() {
       groups.push_back(std::move(group));
       continue;
     }
+    const bool fixed = spec.kind == FeatureSpec::Kind::fixed_len;
     const bool is_list = std::ranges::any_of(fields_, [&](const Field& f) { return f.name == spec.name && f.is_list; }) &&
-                         !names_.contains(spec.name) && spec.kind == FeatureSpec::Kind::ragged;
+                         !names_.contains(spec.name) && !fixed;
     FERRY_ASSIGN_OR_RETURN(Field field, take(spec, spec.name, spec.dtype, is_list));
     field.shaped = true;
-    if (spec.kind == FeatureSpec::Kind::ragged) {
+    if (!fixed) {
       if (is_list && many()) field.inner.append(-1);
       field.inner.append(-1);
+      Shape steps = spec.kind == FeatureSpec::Kind::fixed_len_sequence ? spec.shape : Shape();
+      for (const RaggedPartition& partition : spec.partitions) steps.append(partition.length);  // a text names no other
+      int64_t per = 1;
+      for (int64_t dim : steps) {
+        field.inner.append(dim);
+        per *= dim;
+      }
+      for (int64_t row = 0; row < field.taken.rows; ++row) {
+        const int64_t have = field.split(row + 1) - field.split(row);
+        if (per > 0 && have % per == 0) continue;
+        return data_loss(concat("record ", row, ": feature ", quoted(spec.name), " has ", have,
+                                " values, the schema asks for a multiple of ", per, " (shape ", steps.to_string(), ")"));
+      }
+      if (spec.kind != FeatureSpec::Kind::ragged) field.spec = &spec;
     } else {
       const int64_t width = spec.shape.num_elements().value_or(-1);
       for (int64_t row = 0; row < records_; ++row) {

@@ -152,6 +152,18 @@ TEST(Tables, ASchemaSaysWhatColumnsAre) {
   ASSERT_TRUE(expected.add("none", ragged({{0, 0, 0}}, DenseTensor::of_strings(Shape{0}, {}))).ok());
   ASSERT_TRUE(expected.add("w", coo({2, 5}, {}, DenseTensor::of<float>(Shape{0}, std::span<const float>()))).ok());
   EXPECT_TRUE(identical(expected, *back));
+  options.schema = *schema_from_text("b:int64[pad]=-1, a:int64{*}");
+  back = through(map, options);
+  ASSERT_TRUE(back.ok()) << back.status().to_string();
+  EXPECT_TRUE(identical((*back)[0].tensor, Tensor(DenseTensor::of<int64_t>({2, 2}, {1, 2, 3, 4}))));
+  EXPECT_EQ(kind_of((*back)[1].tensor), TensorKind::coo);
+  options.schema = *schema_from_text("b:int64[*,2]");
+  back = through(map, options);
+  ASSERT_TRUE(back.ok()) << back.status().to_string();
+  EXPECT_TRUE(identical((*back)[0].tensor, Tensor(ragged({{0, 1, 2}}, DenseTensor::of<int64_t>({2, 2}, {1, 2, 3, 4})))));
+  options.schema = *schema_from_text("b:int64[*,3]");
+  EXPECT_EQ(through(map, options).status().message(),
+            "record 0: feature 'b' has 2 values, the schema asks for a multiple of 3 (shape [3])");
   options.schema = *schema_from_text("a:int64[2]");
   EXPECT_EQ(through(map, options).status().message(), "record 0: feature 'a' has 1 values, the schema asks for 2 (shape [2])");
   options.schema = *schema_from_text("c:int64");
