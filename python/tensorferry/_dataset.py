@@ -362,15 +362,15 @@ class SparseDataset(Dataset):
     __slots__ = ()
 
     @classmethod
-    def from_pairs(cls, pairs: Any, shape: Sequence[int] | None = None, *, labels: Any = None, name: str = "x", duplicates: Any = None) -> Dataset:
+    def from_pairs(cls, pairs: Any, shape: Sequence[int] | None = None, labels: Any = None, *, name: str = "x", duplicates: Any = None) -> Dataset:
         """The rows of a sparse matrix from {(row, column): value}, ((row, column), value) pairs or anything SparseTensor.from_pairs
         takes. labels: one a row, under the name "y"."""
         keywords = {} if duplicates is None else {"duplicates": duplicates}
         return cls._of_matrix(_core.SparseTensor.from_pairs(pairs, shape=shape, **keywords), labels, name)
 
     @classmethod
-    def from_scipy(cls, matrix: Any, *, labels: Any = None, name: str = "x") -> Dataset:
-        """The rows of a SciPy sparse matrix or array, whose memory is shared."""
+    def from_scipy(cls, matrix: Any, labels: Any = None, *, name: str = "x") -> Dataset:
+        """The rows of a SciPy sparse matrix or array, whose memory is shared. labels: one a row, under the name "y"."""
         return cls._of_matrix(_core.SparseTensor.from_scipy(matrix), labels, name)
 
     @classmethod

@@ -16,7 +16,7 @@ def matrix():
 
 @pytest.fixture
 def rows(matrix):
-    return ferry.SparseDataset.from_scipy(matrix, labels=np.arange(ROWS))
+    return ferry.SparseDataset.from_scipy(matrix, np.arange(ROWS))
 
 
 def labels(stream):
