@@ -241,6 +241,7 @@ nb::list format_table() {
     row["metadata"] = can.metadata;
     row["many"] = can.many;
     row["streams"] = can.streams;
+    row["several_files"] = format->write_files != nullptr;
     row["options"] = nb::tuple(options);
     out.append(row);
   }

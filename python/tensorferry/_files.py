@@ -180,9 +180,10 @@ def inspect(
 
 
 class FormatInfo(
-    namedtuple("FormatInfo", "id summary extensions read write kinds dtypes names metadata many streams options")
+    namedtuple("FormatInfo", "id summary extensions read write kinds dtypes names metadata many streams several_files options")
 ):
-    """A row of the table of formats: what one can read, write and hold. options are (name, values, help)."""
+    """A row of the table of formats: what one can read, write and hold. options are (name, values, help). What is several_files
+    goes to a path, not to dumps."""
 
     __slots__ = ()
 

@@ -179,6 +179,12 @@ def test_saver_restores_ours(tmp_path):
              {name: session.run(v) for name, v in made.items()})
 
 
+def test_bytes_cannot_be_several_files():
+    assert next(f for f in ferry.formats() if f.id == "ckpt").several_files
+    with pytest.raises(ValueError, match="several files"):
+        ferry.dumps({"x": np.ones(3)}, "ckpt")
+
+
 def test_object_checkpoint_is_restored_after_a_round_trip(tmp_path):
     def make(a, x, text):
         return tf.train.Checkpoint(a=tf.Variable(a), d={"x": tf.Variable(x)}, l=[tf.Variable(text)])

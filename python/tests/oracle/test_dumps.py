@@ -15,7 +15,7 @@ import torch
 import tensorferry as ferry
 from tensorferry import RaggedTensor, SparseTensor, TensorMap
 
-FORMATS = [f for f in ferry.formats() if f.read and f.write and f.id != "keras"]  # a .keras file is a whole model
+FORMATS = [f for f in ferry.formats() if f.read and f.write and not f.several_files and f.id != "keras"]  # a .keras file is a whole model
 CONTAINERS = [f.id for f in FORMATS if f.many and f.names and f.metadata and {"coo", "csr", "ragged", "dense"} <= set(f.kinds)]
 BY_VALUE = ("json", "csv", "tsv", "mtx", "libsvm", "example", "tfrecord")  # elements are numbers there, not bits: a NaN is any NaN
 DENSE = np.arange(12, dtype=np.float32).reshape(3, 4) % 3
