@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 
 import tensorferry as ferry
+
+sp = pytest.importorskip("scipy.sparse")
 
 ROWS = 500
 

@@ -7,9 +7,10 @@ import struct
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 
 import tensorferry as ferry
+
+sp = pytest.importorskip("scipy.sparse")
 
 ROWS = 300
 rng = np.random.default_rng(4)
