@@ -24,7 +24,7 @@ def main():
     parser.add_argument("--only", action="append", help="rows whose name has this word")
     parser.add_argument("--task", action="append", choices=TASKS, help="this file of bench/tasks only")
     parser.add_argument("--json", default=str(HERE.parent / "build" / "bench.json"))
-    parser.add_argument("--seconds", type=float, default=0.15, help="length of one measurement")
+    parser.add_argument("--seconds", type=float, default=0.05, help="length of one measurement")
     options = parser.parse_args()
     bench = harness.Bench(options.only, options.seconds)
     for name in options.task or TASKS:
