@@ -213,15 +213,10 @@ class SourceStream : public FileStream {
   uint64_t at_ = 0;
 };
 
-Result<std::shared_ptr<const ByteSource>> open_plain(const std::string& path, const Limits& limits) {
-  if (path == "-") {
-    FdStream in(STDIN_FILENO, false);
-    FERRY_ASSIGN_OR_RETURN(Buffer data, read_all(in, limits));
-    return memory_source(std::move(data), "-");
-  }
+// A file, pipe or device; the caller closes it.
+Result<int> open_for_reading(const std::string& path, struct stat& info) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return system_error("cannot open");
-  struct stat info;
   if (::fstat(fd, &info) != 0) {
     const Status status = system_error("cannot look at");
     ::close(fd);
@@ -231,6 +226,17 @@ Result<std::shared_ptr<const ByteSource>> open_plain(const std::string& path, co
     ::close(fd);
     return io_error("is a folder, expected a file");
   }
+  return fd;
+}
+
+Result<std::shared_ptr<const ByteSource>> open_plain(const std::string& path, const Limits& limits) {
+  if (path == "-") {
+    FdStream in(STDIN_FILENO, false);
+    FERRY_ASSIGN_OR_RETURN(Buffer data, read_all(in, limits));
+    return memory_source(std::move(data), "-");
+  }
+  struct stat info;
+  FERRY_ASSIGN_OR_RETURN(const int fd, open_for_reading(path, info));
   if (!S_ISREG(info.st_mode)) {  // a pipe or a device: read to its end
     FdStream in(fd, true);
     FERRY_ASSIGN_OR_RETURN(Buffer data, read_all(in, limits));
@@ -274,18 +280,8 @@ std::unique_ptr<FileStream> file_stream_of(std::shared_ptr<const ByteSource> sou
 
 Result<std::unique_ptr<FileStream>> open_stream(const std::string& path) {
   if (path == "-") return std::unique_ptr<FileStream>(std::make_unique<FdStream>(STDIN_FILENO, false));
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return system_error("cannot open");
   struct stat info;
-  if (::fstat(fd, &info) != 0) {
-    const Status status = system_error("cannot look at");
-    ::close(fd);
-    return status;
-  }
-  if (S_ISDIR(info.st_mode)) {
-    ::close(fd);
-    return io_error("is a folder, expected a file");
-  }
+  FERRY_ASSIGN_OR_RETURN(const int fd, open_for_reading(path, info));
   // Some files of /proc say zero and are not.
   if (!S_ISREG(info.st_mode) || info.st_size == 0) return std::unique_ptr<FileStream>(std::make_unique<FdStream>(fd, true));
   (void)::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
