@@ -10,8 +10,7 @@
 namespace ferry {
 namespace {
 
-constexpr size_t kFooter = 48, kTrailer = 5, kRestart = 4;
-constexpr uint64_t kMagic = 0xdb4775248b80fb57u;
+constexpr size_t kTrailer = 5, kRestart = 4;
 
 template <class T>
 T little(const std::byte* at) {
@@ -33,7 +32,7 @@ const std::byte* read_handle(const std::byte* at, const std::byte* end, Handle& 
 }  // namespace
 
 bool ends_like_sorted_table(std::span<const std::byte> tail) {
-  return tail.size() >= kFooter && little<uint64_t>(tail.data() + tail.size() - 8) == kMagic;
+  return tail.size() >= kSortedTableFooter && little<uint64_t>(tail.data() + tail.size() - 8) == kSortedTableMagic;
 }
 
 // ---- BlockCursor
@@ -137,11 +136,12 @@ Result<Buffer> SortedTable::contents(uint64_t offset, uint64_t size) const {
 }
 
 Result<SortedTable> SortedTable::open(Buffer file, const Limits& limits) {
-  if (file.size() < kFooter) return data_loss(concat("a table of ", file.size(), " bytes; its footer alone has ", kFooter));
-  const std::byte *const footer = file.data() + file.size() - kFooter, *const end = footer + kFooter - 8;
-  const uint64_t footer_at = file.size() - kFooter;
-  if (little<uint64_t>(end) != kMagic)
-    return data_loss_at(footer_at + kFooter - 8, "no table: the last eight bytes are not db4775248b80fb57");
+  if (file.size() < kSortedTableFooter)
+    return data_loss(concat("a table of ", file.size(), " bytes; its footer alone has ", kSortedTableFooter));
+  const std::byte *const footer = file.data() + file.size() - kSortedTableFooter, *const end = footer + kSortedTableFooter - 8;
+  const uint64_t footer_at = file.size() - kSortedTableFooter;
+  if (little<uint64_t>(end) != kSortedTableMagic)
+    return data_loss_at(footer_at + kSortedTableFooter - 8, "no table: the last eight bytes are not db4775248b80fb57");
   Handle unused, index;
   const std::byte* at = read_handle(footer, end, unused);
   if (at == nullptr || read_handle(at, end, index) == nullptr) return data_loss_at(footer_at, "the places in the footer cannot be read");

@@ -21,6 +21,9 @@
 
 namespace ferry {
 
+inline constexpr size_t kSortedTableFooter = 48;
+inline constexpr uint64_t kSortedTableMagic = 0xdb4775248b80fb57u;  // its last eight bytes
+
 // Whether bytes end as a table does.
 bool ends_like_sorted_table(std::span<const std::byte> tail);
 

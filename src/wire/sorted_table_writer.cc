@@ -9,8 +9,6 @@ namespace ferry {
 namespace {
 
 constexpr int kRestartEvery = 16;
-constexpr size_t kFooterPlaces = 40;
-constexpr uint64_t kMagic = 0xdb4775248b80fb57u;
 
 template <class T>
 void append_little(std::string& out, T value) {
@@ -75,9 +73,9 @@ std::string SortedTableWriter::finish() && {
   std::string footer = append(none);
   index_.end();
   footer += append(index_);
-  footer.resize(kFooterPlaces);
+  footer.resize(kSortedTableFooter - sizeof kSortedTableMagic);
   file_ += footer;
-  append_little(file_, kMagic);
+  append_little(file_, kSortedTableMagic);
   return std::move(file_);
 }
 

@@ -18,16 +18,11 @@ namespace {
 constexpr int64_t kMostShards = 100'000;  // five digits in their names
 constexpr int32_t kVersion = 1;           // what TensorFlow has written so far
 
-std::string_view file_name(std::string_view path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
-
 // The data files of one checkpoint. Thread-safe.
 class Shards {
  public:
   Shards(const ByteSource& index, int64_t count) : folder_(index.folder()), files_(static_cast<size_t>(count)) {
-    prefix_ = file_name(index.name());
+    prefix_ = last_part(index.name());
     if (prefix_.ends_with(kIndexSuffix)) prefix_.resize(prefix_.size() - kIndexSuffix.size());
   }
 
@@ -281,11 +276,15 @@ Status BundleArrays::verify() const {
 
 }  // namespace
 
-std::string shard_name(std::string_view prefix, int64_t shard, int64_t shards) {
+std::string shard_numbers(int64_t shard, int64_t shards) {
   char numbers[48];
   const int size =
-      std::snprintf(numbers, sizeof numbers, ".data-%05lld-of-%05lld", static_cast<long long>(shard), static_cast<long long>(shards));
-  return concat(prefix, std::string_view(numbers, static_cast<size_t>(size)));
+      std::snprintf(numbers, sizeof numbers, "-%05lld-of-%05lld", static_cast<long long>(shard), static_cast<long long>(shards));
+  return std::string(numbers, static_cast<size_t>(size));
+}
+
+std::string shard_name(std::string_view prefix, int64_t shard, int64_t shards) {
+  return concat(prefix, ".data", shard_numbers(shard, shards));
 }
 
 Result<std::unique_ptr<ArrayReader>> open_bundle(std::shared_ptr<const ByteSource> source, SortedTable table,

@@ -13,6 +13,8 @@ namespace ferry::ckpt {
 
 inline constexpr std::string_view kIndexSuffix = ".index";
 
+inline std::string_view last_part(std::string_view path) { return path.substr(path.rfind('/') + 1); }  // npos + 1 is 0
+std::string shard_numbers(int64_t shard, int64_t shards);                                              // -00003-of-00010
 // PREFIX.data-00003-of-00010
 std::string shard_name(std::string_view prefix, int64_t shard, int64_t shards);
 

@@ -25,18 +25,16 @@ Result<SortedTable> open_table(const ByteSource& source, const Limits& limits) {
 Status open_siblings(const ByteSource& first, std::vector<SortedTable>& tables, const Limits& limits) {
   constexpr size_t kNumbers = 15;
   const auto folder = first.folder();
-  std::string_view name = first.name();
-  if (const size_t slash = name.rfind('/'); slash != std::string_view::npos) name.remove_prefix(slash + 1);
+  const std::string_view name = last_part(first.name());
   if (folder == nullptr || name.size() <= kNumbers) return {};
   const std::string_view tail = name.substr(name.size() - kNumbers);
   const auto digits = [](std::string_view text) { return text.find_first_not_of("0123456789") == std::string_view::npos; };
   if (tail[0] != '-' || tail.substr(6, 4) != "-of-" || !digits(tail.substr(1, 5)) || !digits(tail.substr(10))) return {};
   const int shards = std::stoi(std::string(tail.substr(10)));
   for (int shard = 0; shard < shards; ++shard) {
-    char numbers[40];
-    std::snprintf(numbers, sizeof numbers, "-%05d-of-%05d", shard, shards);
+    const std::string numbers = shard_numbers(shard, shards);
     if (tail == numbers) continue;
-    const std::string sibling = concat(name.substr(0, name.size() - kNumbers), std::string_view(numbers));
+    const std::string sibling = concat(name.substr(0, name.size() - kNumbers), numbers);
     FERRY_ASSIGN_OR_RETURN(const auto source, folder->open(sibling));
     auto table = open_table(*source, limits);
     if (!table.ok()) return table.status().nested(quoted(sibling));

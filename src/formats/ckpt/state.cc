@@ -55,9 +55,7 @@ std::optional<std::string> first_v1_shard(const std::filesystem::path& prefix) {
 
 // What the name of a checkpoint in a state file is in its folder: relative to it, or a whole path of wherever it was written.
 Result<std::shared_ptr<const ByteSource>> open_prefix(const Folder& folder, const std::string& prefix) {
-  std::vector<std::string> tried;
-  const size_t slash = prefix.rfind('/');
-  for (const std::string& name : {prefix, slash == std::string::npos ? prefix : prefix.substr(slash + 1)}) {
+  for (const std::string& name : {prefix, std::string(last_part(prefix))}) {
     if (!check_relative(name).ok()) continue;
     const std::string index = concat(name, kIndexSuffix);
     if (folder.has(index)) return folder.open(index);
