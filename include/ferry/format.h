@@ -135,8 +135,9 @@ struct Format {
   bool (*claims)(const ByteSource& source) = nullptr;
   // For a format that is known by its last bytes, of which these are 64 or all.
   Sniff (*sniff_end)(std::span<const std::byte> tail) = nullptr;
-  // For a format of several files: the path of the one to open, where the given path is another of them or the stem of their names.
-  std::optional<std::string> (*locate)(const std::string& path) = nullptr;
+  // For a format of several files: the path of the one to open, where the given path is another of them or, not there itself, the
+  // stem of their names.
+  std::optional<std::string> (*locate)(const std::string& path, bool is_there) = nullptr;
   // In place of write(), where a set of tensors is several files: `name` is the last part of the path asked for.
   Status (*write_files)(const TensorMap& tensors, FileSet& files, std::string_view name, const WriteOptions& options) = nullptr;
 

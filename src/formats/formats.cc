@@ -190,15 +190,17 @@ Result<Place> find_place(const std::string& path, const Limits& limits) {
   if (path != "-" && is_folder(path)) return Place{nullptr, directory(path, limits)};
   OpenOptions open;
   open.limits = limits;
+  auto source = open_source(path, open);
+  const bool is_there = source.ok() || source.status().code() != StatusCode::not_found;
   for (const Format* format : all_formats()) {
     if (format->locate == nullptr) continue;
-    if (const auto found = format->locate(path)) {
-      FERRY_ASSIGN_OR_RETURN(auto source, open_source(*found, open));
-      return Place{std::move(source), nullptr};
+    if (const auto found = format->locate(path, is_there)) {
+      source = open_source(*found, open);
+      break;
     }
   }
-  FERRY_ASSIGN_OR_RETURN(auto source, open_source(path, open));
-  return Place{std::move(source), nullptr};
+  if (!source.ok()) return source.status();
+  return Place{*std::move(source), nullptr};
 }
 
 Result<const Format*> detect_format(const Place& place) {

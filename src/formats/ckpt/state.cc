@@ -98,7 +98,7 @@ Result<State> read_state(std::string_view text) {
   return out;
 }
 
-std::optional<std::string> locate(const std::string& path) {
+std::optional<std::string> locate(const std::string& path, bool is_there) {
   namespace fs = std::filesystem;
   if (path.empty() || path == "-") return std::nullopt;
   std::error_code error;
@@ -118,7 +118,7 @@ std::optional<std::string> locate(const std::string& path) {
     if (text.ends_with(kMeta) && exists(std::string(prefix))) return std::string(prefix);
     return std::nullopt;
   }
-  if (fs::exists(path, error)) return std::nullopt;
+  if (is_there) return std::nullopt;
   if (std::string index = concat(path, kIndexSuffix); exists(index)) return index;
   return first_v1_shard(path);
 }

@@ -22,7 +22,7 @@ Result<State> read_state(std::string_view text);
 
 // The index (or the table of a Saver V1) of the checkpoint that a path means and does not name: PREFIX, PREFIX.data-00000-of-00001,
 // PREFIX.meta. Nothing where the path is as good as any.
-std::optional<std::string> locate(const std::string& path);
+std::optional<std::string> locate(const std::string& path, bool is_there);
 
 // The index in a folder: of the latest by its state file, of a SavedModel's variables, or the only one there is.
 bool may_hold(const Folder& folder);
