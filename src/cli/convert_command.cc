@@ -2,10 +2,10 @@
 // sparsify, coalesce, sort, layout, cast, rename.
 #include <algorithm>
 
+#include "checkpoint/rename.h"
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/progress.h"
-#include "cli/rename.h"
 #include "cli/text.h"
 #include "ferry/cast.h"
 #include "ferry/ragged.h"

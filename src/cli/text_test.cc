@@ -6,7 +6,6 @@
 
 #include "cli/element_text.h"
 #include "cli/json_text.h"
-#include "cli/rename.h"
 #include "cli/value_text.h"
 
 namespace ferry::cli {
@@ -139,37 +138,6 @@ TEST(Values, FirstValuesStayATensorOfTheirKind) {
   const auto rows = first_values(DenseTensor::of<int32_t>(Shape{3, 2}, {1, 2, 3, 4, 5, 6}), 3);
   ASSERT_TRUE(rows.ok());
   EXPECT_EQ(shape_of(*rows), (Shape{2, 2}));
-}
-
-std::string renamed(std::initializer_list<std::string_view> rules, std::string_view name) {
-  RenameRules all;
-  for (std::string_view rule : rules) {
-    const Status status = all.add(rule);
-    EXPECT_TRUE(status.ok()) << status.message();
-  }
-  return all.apply(name);
-}
-TEST(Rename, GroupsAnchorsAndEveryMatch) {
-  EXPECT_EQ(renamed({"layer(\\d+)/=block\\1."}, "layer12/w"), "block12.w");
-  EXPECT_EQ(renamed({"a=bb"}, "banana"), "bbbnbbnbb");
-  EXPECT_EQ(renamed({"^a=x"}, "aa"), "xa");
-  EXPECT_EQ(renamed({"^=pre/"}, "w"), "pre/w");
-  EXPECT_EQ(renamed({"^$=x"}, ""), "x");
-  EXPECT_EQ(renamed({"$=.v"}, "w"), "w.v");
-  EXPECT_EQ(renamed({"x*=-"}, "ab"), "-a-b-");
-  EXPECT_EQ(renamed({"a\\=b=c"}, "a=b"), "c");
-  EXPECT_EQ(renamed({"(a)|(b)=<\\1\\2>"}, "ab"), "<a><b>");
-  EXPECT_EQ(renamed({"a=b", "b=c"}, "a"), "c");
-}
-TEST(Rename, WrongRulesAreErrors) {
-  RenameRules rules;
-  for (std::string_view rule : {"", "abc", "(=x", "(a)=\\2", "@/no/such/file"}) EXPECT_FALSE(rules.add(rule).ok()) << rule;
-}
-TEST(Rename, PatternsHaveStarsAndQuestionMarks) {
-  EXPECT_TRUE(matches_pattern("a*c?", "abbcd"));
-  EXPECT_TRUE(matches_pattern("*", ""));
-  EXPECT_FALSE(matches_pattern("?", ""));
-  EXPECT_FALSE(matches_pattern(std::string(30, '*') + "b", std::string(10'000, 'a')));
 }
 
 }  // namespace

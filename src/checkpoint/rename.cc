@@ -1,14 +1,14 @@
-#include "cli/rename.h"
+#include "checkpoint/rename.h"
 
 #include <regex.h>
 
 #include "ferry/io.h"
 
-namespace ferry::cli {
+namespace ferry {
 
 struct RenameRules::Rule {
   regex_t regex;
-  std::string replacement;
+  std::string replacement, text;
   bool compiled = false;
   ~Rule() {
     if (compiled) ::regfree(&regex);
@@ -73,6 +73,7 @@ Status RenameRules::add(std::string_view text) {
   if (cut >= text.size()) return invalid_argument(concat("the rename rule ", quoted(text), " has no '=', expected REGEX=REPLACEMENT"));
   auto rule = std::make_unique<Rule>();
   rule->replacement = text.substr(cut + 1);
+  rule->text = text;
   const std::string pattern = posix_pattern(text.substr(0, cut));
   if (const int error = ::regcomp(&rule->regex, pattern.c_str(), REG_EXTENDED); error != 0) {
     char why[128];
@@ -91,8 +92,11 @@ Status RenameRules::add(std::string_view text) {
   return {};
 }
 
-std::string RenameRules::apply(std::string_view name) const {
+std::string_view RenameRules::text(size_t i) const { return rules_[i]->text; }
+
+std::string RenameRules::apply(std::string_view name, std::vector<size_t>* used) const {
   std::string now(name);
+  if (used != nullptr) used->clear();
   for (const auto& rule : rules_) {
     std::string out;
     size_t at = 0;
@@ -123,6 +127,7 @@ std::string RenameRules::apply(std::string_view name) const {
       }
     }
     if (at < now.size()) out += now.substr(at);
+    if (used != nullptr && out != now) used->push_back(static_cast<size_t>(&rule - rules_.data()));
     now = std::move(out);
   }
   return now;
@@ -148,4 +153,4 @@ bool matches_pattern(std::string_view pattern, std::string_view name) {
   return p == pattern.size();
 }
 
-}  // namespace ferry::cli
+}  // namespace ferry
