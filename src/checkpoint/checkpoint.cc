@@ -1,0 +1,156 @@
+#include "ferry/checkpoint.h"
+
+#include <mutex>
+#include <unordered_map>
+
+namespace ferry {
+namespace {
+
+// Positions by a text that should be of one variable only.
+class Index {
+ public:
+  void add(std::string_view text, size_t i) {
+    if (text.empty()) return;
+    const auto [it, is_new] = places_.emplace(text, i);
+    if (!is_new) it->second = kSeveral;
+  }
+  std::optional<size_t> find(std::string_view text) const {
+    const auto it = places_.find(text);
+    if (it == places_.end() || it->second == kSeveral) return std::nullopt;
+    return it->second;
+  }
+
+ private:
+  static constexpr size_t kSeveral = SIZE_MAX;
+  std::unordered_map<std::string_view, size_t> places_;
+};
+
+// Worked out once, by whoever asks first; others wait.
+template <class T>
+class Once {
+ public:
+  template <class Make>
+  Result<const T*> get(Make&& make) const {
+    std::call_once(flag_, [&] {
+      auto made = make();
+      status_ = made.status();
+      if (made.ok()) value_.emplace(*std::move(made));
+    });
+    if (!status_.ok()) return status_;
+    return &*value_;
+  }
+
+ private:
+  mutable std::once_flag flag_;
+  mutable Status status_;
+  mutable std::optional<T> value_;
+};
+
+}  // namespace
+
+struct Checkpoint::State {
+  Place place;
+  const Format* format;
+  ReadOptions options;
+
+  struct Listing {
+    std::unique_ptr<TensorReader> reader;
+    Index keys;
+  };
+  struct Described {
+    std::optional<ObjectGraph> objects;
+    std::vector<Variable> variables;
+    Index paths, names;
+  };
+  Once<Listing> listing;
+  Once<Described> described;
+
+  Result<const Listing*> list() const {
+    return listing.get([&]() -> Result<Listing> {
+      Listing out;
+      FERRY_ASSIGN_OR_RETURN(out.reader, open_tensors(place, format, options));
+      const auto tensors = out.reader->tensors();
+      for (size_t i = 0; i < tensors.size(); ++i) out.keys.add(tensors[i].name, i);
+      return out;
+    });
+  }
+  Result<const Described*> describe() const {
+    FERRY_ASSIGN_OR_RETURN(const Listing* const listed, list());
+    return described.get([&]() -> Result<Described> {
+      Described out;
+      FERRY_ASSIGN_OR_RETURN(out.objects, read_object_graph(*listed->reader, options.limits));
+      FERRY_ASSIGN_OR_RETURN(out.variables, describe_variables(listed->reader->tensors(), out.objects ? &*out.objects : nullptr));
+      for (const Variable& variable : out.variables) {
+        out.paths.add(variable.path, variable.tensor);
+        out.names.add(variable.name, variable.tensor);
+      }
+      return out;
+    });
+  }
+};
+
+Checkpoint::Checkpoint(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
+Checkpoint& Checkpoint::operator=(Checkpoint&&) noexcept = default;
+Checkpoint::~Checkpoint() = default;
+
+Result<Checkpoint> Checkpoint::open(const std::string& path, const Format* format, const ReadOptions& options) {
+  FERRY_ASSIGN_OR_RETURN(Place place, find_place(path, options.limits));
+  return open(std::move(place), format, options);
+}
+
+Result<Checkpoint> Checkpoint::open(Place place, const Format* format, const ReadOptions& options) {
+  if (format == nullptr) {
+    FERRY_ASSIGN_OR_RETURN(format, detect_format(place));
+  }
+  auto state = std::make_unique<State>();
+  state->place = std::move(place);
+  state->format = format;
+  state->options = options;
+  return Checkpoint(std::move(state));
+}
+
+const Format& Checkpoint::format() const { return *state_->format; }
+const Place& Checkpoint::place() const { return state_->place; }
+const ReadOptions& Checkpoint::options() const { return state_->options; }
+
+Result<std::optional<Tensor>> Checkpoint::read(std::string_view key) const {
+  FERRY_ASSIGN_OR_RETURN(const auto* const listed, state_->list());
+  const auto at = listed->keys.find(key);
+  if (!at) return std::optional<Tensor>();
+  FERRY_ASSIGN_OR_RETURN(Tensor tensor, listed->reader->read(*at));
+  return std::optional(std::move(tensor));
+}
+
+Result<const TensorReader*> Checkpoint::reader() const {
+  FERRY_ASSIGN_OR_RETURN(const auto* const listed, state_->list());
+  return static_cast<const TensorReader*>(listed->reader.get());
+}
+
+Result<std::span<const Variable>> Checkpoint::variables() const {
+  FERRY_ASSIGN_OR_RETURN(const auto* const found, state_->describe());
+  return std::span<const Variable>(found->variables);
+}
+
+Result<const ObjectGraph*> Checkpoint::objects() const {
+  FERRY_ASSIGN_OR_RETURN(const auto* const found, state_->describe());
+  return found->objects ? &*found->objects : static_cast<const ObjectGraph*>(nullptr);
+}
+
+Result<const Variable*> Checkpoint::find(std::string_view text, FindBy by) const {
+  FERRY_ASSIGN_OR_RETURN(const auto* const listed, state_->list());
+  FERRY_ASSIGN_OR_RETURN(const auto* const found, state_->describe());
+  const Index& index = by == FindBy::key ? listed->keys : by == FindBy::path ? found->paths : found->names;
+  const auto at = index.find(text);
+  return at ? &found->variables[*at] : static_cast<const Variable*>(nullptr);
+}
+
+Result<const Variable*> Checkpoint::find_any(std::string_view text) const {
+  for (const FindBy by : {FindBy::key, FindBy::path, FindBy::name}) {
+    FERRY_ASSIGN_OR_RETURN(const Variable* const found, find(text, by));
+    if (found != nullptr) return found;
+  }
+  return static_cast<const Variable*>(nullptr);
+}
+
+}  // namespace ferry
