@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -81,7 +82,9 @@ struct PlanOptions {
   bool slots = false;            // optimizer's slots, counters and states are wanted as much as weights
   bool accept_proposed = false;  // proposals are restored
   bool allow_partial = false;    // what is missing or does not fit stays as it is (TensorFlow's expect_partial)
-  Fixes fixes;
+  Fixes fixes = {};
+  // The tensor at a path of the checkpoint's object graph, however many paths lead there. Null: paths are compared as text.
+  std::function<std::optional<size_t>(std::string_view path)> find_path = {};
 };
 
 struct PlanRow {
@@ -99,6 +102,7 @@ struct PlanRow {
 
 enum class Use : uint8_t {
   used,
+  unsettled,   // a row names it, and is not restored
   slot,        // of an optimizer, not asked for
   counter,     // not asked for
   state,       // the same

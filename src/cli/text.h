@@ -9,11 +9,10 @@
 
 #include "cli/printer.h"
 #include "ferry/shape.h"
+#include "wire/utf8.h"
 
 namespace ferry::cli {
 
-// Control bytes (a terminal would obey them) and broken UTF-8 as \xNN; the rest as it is.
-std::string printable(std::string_view text);
 // A tensor's name as tables show it: the nameless one is "(root)".
 std::string display_name(std::string_view name);
 // "1.5 KiB", "12 B".
@@ -24,8 +23,6 @@ std::string counted(uint64_t count, std::string_view noun);
 std::string shape_text(const Shape& shape);
 // Letters, that is UTF-8 code points: what padding counts.
 size_t display_width(std::string_view text);
-// How many bytes the well-formed UTF-8 character at the front has; 0 where it is broken.
-size_t utf8_length(std::string_view text);
 
 // The candidates nearest to a word that fits none: " (did you mean 'inspect'?)", or nothing.
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates);

@@ -16,4 +16,11 @@ inline bool is_utf8(std::string_view text) { return find_invalid_utf8(text) == t
 // `point` is a scalar value: below 0x110000 and no surrogate.
 void append_utf8(std::string& out, uint32_t point);
 
+// How many bytes the well-formed UTF-8 character at the front has; 0 where it is broken.
+size_t utf8_length(std::string_view text);
+// Control bytes (a terminal would obey them) and broken UTF-8 as \xNN; the rest as it is.
+std::string printable(std::string_view text);
+// Broken UTF-8 as U+FFFD, for formats whose text must be whole.
+std::string valid_utf8(std::string_view text);
+
 }  // namespace ferry

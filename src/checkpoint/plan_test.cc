@@ -1,0 +1,531 @@
+// Restore plans: every verdict by the sentence that people read, and the same in JSON.
+#include "ferry/plan.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "checkpoint/plan_names.h"
+#include "checkpoint/plan_text.h"
+#include "checkpoint/rename.h"
+#include "ferry/status.h"
+
+namespace ferry {
+namespace {
+
+Have has(std::string name, Shape shape = {4}, DType dtype = DType::float32, Role role = Role::weight) {
+  Have out;
+  out.name = out.key = std::move(name);
+  out.shape = std::move(shape);
+  out.dtype = dtype;
+  out.role = role;
+  return out;
+}
+
+Wanted wants(std::string name, std::optional<Shape> shape = Shape{4}, std::optional<DType> dtype = DType::float32,
+             Role role = Role::weight) {
+  Wanted out;
+  out.name = std::move(name);
+  out.shape = std::move(shape);
+  out.dtype = dtype;
+  out.role = role;
+  return out;
+}
+
+struct Planned {
+  std::vector<Have> have;
+  std::vector<Wanted> wanted;
+  Plan plan;
+  const PlanRow& operator[](std::string_view name) const {
+    static const PlanRow kNone;
+    for (const PlanRow& row : plan.rows) {
+      if (wanted[row.wanted].name == name || wanted[row.wanted].path == name) return row;
+    }
+    ADD_FAILURE() << "nobody wants " << name;
+    return kNone;
+  }
+  // "proposed from a/w", "missing"
+  std::string verdict(std::string_view name) const {
+    const PlanRow& row = (*this)[name];
+    return concat(verdict_name(row.verdict), row.restored ? "" : "!", row.have ? concat(" ", have[*row.have].key) : std::string());
+  }
+  std::string use(std::string_view key) const {
+    for (size_t h = 0; h < have.size(); ++h) {
+      if (have[h].key == key) return std::string(use_name(plan.uses[h].use));
+    }
+    return "not there";
+  }
+  std::string table() const { return plan_table(plan, have, wanted); }
+  std::string json() const { return plan_json(plan, have, wanted, {.checkpoint = "c", .target = "t"}); }
+};
+
+Planned plan(std::vector<Have> have, std::vector<Wanted> wanted, const PlanOptions& options = {},
+             std::initializer_list<std::string_view> rules = {}) {
+  RenameRules all;
+  for (const std::string_view rule : rules) EXPECT_TRUE(all.add(rule).ok()) << rule;
+  Planned out{std::move(have), std::move(wanted), {}};
+  out.plan = make_plan(out.have, out.wanted, &all, options);
+  EXPECT_EQ(out.plan.rows.size(), out.wanted.size());
+  EXPECT_EQ(out.plan.uses.size(), out.have.size());
+  EXPECT_FALSE(out.table().empty());
+  return out;
+}
+
+// ---- By name
+
+TEST(Plan, ByKeyBeforePathBeforeName) {
+  Have a = has("kernel"), b = has("kernel");
+  a.key = "model/layer-1/kernel/.ATTRIBUTES/VARIABLE_VALUE";
+  a.path = "model/layer-1/kernel";
+  a.name = "dense/kernel";
+  b.key = "model/layer-2/kernel/.ATTRIBUTES/VARIABLE_VALUE";
+  b.path = "model/layer-2/kernel";
+  b.name = "dense_1/kernel";
+  Wanted by_key = wants("x"), by_path = wants("dense/kernel"), by_name = wants("dense_1/kernel:0");
+  by_key.key = a.key;
+  by_path.path = b.path;
+  const Planned out = plan({a, b}, {by_key, by_path, by_name});
+  EXPECT_EQ(out.verdict("x"), concat("key ", a.key));
+  EXPECT_EQ(out.verdict("dense/kernel"), concat("path ", b.key));
+  EXPECT_EQ(out.verdict("dense_1/kernel:0"), concat("name ", b.key));
+  EXPECT_TRUE(out.plan.complete());
+}
+
+TEST(Plan, NamesOnlyAreKeysOfASaversCheckpoint) {
+  const Planned out = plan({has("w"), has("b", {2})}, {wants("w:0"), wants("b", Shape{2})});
+  EXPECT_EQ(out.verdict("w:0"), "name w");
+  EXPECT_EQ(out.verdict("b"), "key b");
+  EXPECT_EQ(out.table(), "complete: 2 of 2 variables restored (1 by key, 1 by name)\n");
+}
+
+TEST(Plan, UnknownAxesAndAnyShapeOrDTypeFit) {
+  const Planned out = plan({has("a", {7, 2}), has("b", {3}), has("c", {})},
+                           {wants("a", Shape{-1, 2}), wants("b", std::nullopt, std::nullopt), wants("c", Shape{})});
+  EXPECT_TRUE(out.plan.complete());
+}
+
+TEST(Plan, APathIsFoundByTheGraphHoweverItGoes) {
+  Have a = has("k");
+  a.path = "model/layer-1/kernel";
+  a.name = "";
+  Wanted w = wants("");
+  w.path = "model/layers/3/kernel";
+  PlanOptions options;
+  options.find_path = [](std::string_view path) { return path == "model/layers/3/kernel" ? std::optional<size_t>(0) : std::nullopt; };
+  EXPECT_EQ(plan({a}, {w}, options).verdict("model/layers/3/kernel"), "path k");
+}
+
+TEST(Plan, NamesThatSeveralShareAreSettledByPaths) {
+  std::vector<Have> have;
+  std::vector<Wanted> wanted;
+  for (int i = 0; i < 3; ++i) {
+    Have h = has("kernel", {4, 4});
+    h.path = concat("layers/", i, "/kernel");
+    h.key = concat(h.path, "/.ATTRIBUTES/VARIABLE_VALUE");
+    have.push_back(h);
+    Wanted w = wants("kernel", Shape{4, 4});
+    w.path = concat("model/layers/", i, "/kernel");
+    wanted.push_back(w);
+  }
+  const Planned out = plan(have, wanted);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(out.verdict(concat("model/layers/", i, "/kernel")), concat("proposed! layers/", i, "/kernel/.ATTRIBUTES/VARIABLE_VALUE"));
+  }
+  EXPECT_EQ(out.plan.rows[0].reason, "scope model/ added");
+}
+
+// ---- Rules
+
+TEST(Plan, RulesRenameWhatThereIs) {
+  const Planned out = plan({has("old/w"), has("old/b", {2})}, {wants("new/w"), wants("new/b", Shape{2})}, {}, {"x=y", "^old/=new/"});
+  EXPECT_EQ(out.verdict("new/w"), "rule old/w");
+  EXPECT_EQ(out["new/w"].rule, 1u);
+  EXPECT_EQ(out["new/w"].reason, "by rule 2 (^old/=new/)");
+  EXPECT_TRUE(out.plan.complete());
+}
+
+TEST(Plan, ARuleIsStrongerThanTheNameAndFreesIt) {
+  const Planned out = plan({has("w"), has("w/EMA")}, {wants("w")}, {}, {"/EMA$="});
+  EXPECT_EQ(out.verdict("w"), "rule w/EMA");
+  EXPECT_EQ(out.use("w"), "unexpected");
+  const Planned swapped = plan({has("a"), has("b")}, {wants("a"), wants("b")}, {}, {"^a$=t", "^b$=a", "^t$=b"});
+  EXPECT_EQ(swapped.verdict("a"), "rule b");
+  EXPECT_EQ(swapped.verdict("b"), "rule a");
+}
+
+TEST(Plan, TwoTensorsRenamedAlikeAreAmbiguous) {
+  const Planned out = plan({has("a/w"), has("b/w")}, {wants("w")}, {}, {"^.*/="});
+  EXPECT_EQ(out.verdict("w"), "ambiguous!");
+  EXPECT_EQ(out["w"].candidates, (std::vector<size_t>{0, 1}));
+  EXPECT_NE(out["w"].reason.find("a/w, b/w"), std::string::npos) << out["w"].reason;
+}
+
+// ---- Scopes
+
+std::vector<Have> dense_layers(std::string scope) {
+  return {has(scope + "dense/kernel", {3, 4}), has(scope + "dense/bias", {4}), has(scope + "head/kernel", {4, 2}),
+          has(scope + "head/bias", {2})};
+}
+std::vector<Wanted> dense_layers_wanted(std::string scope) {
+  std::vector<Wanted> out;
+  for (const Have& have : dense_layers(scope)) out.push_back(wants(have.name, have.shape));
+  return out;
+}
+
+TEST(Plan, ARenamedScopeIsProposedAndNeverSilent) {
+  const Planned out = plan(dense_layers("tower/"), dense_layers_wanted("encoder/"));
+  EXPECT_EQ(out.table(),
+            "incomplete: 0 of 4 variables restored\n"
+            "\n"
+            "proposed: 4\n"
+            "  encoder/dense/kernel  float32 [3, 4]  ← tower/dense/kernel  renamed scope tower/ → encoder/\n"
+            "  encoder/dense/bias    float32 [4]     ← tower/dense/bias    renamed scope tower/ → encoder/\n"
+            "  encoder/head/kernel   float32 [4, 2]  ← tower/head/kernel   renamed scope tower/ → encoder/\n"
+            "  encoder/head/bias     float32 [2]     ← tower/head/bias     renamed scope tower/ → encoder/\n"
+            "    to solve: --accept-proposed or --rename '^tower/=encoder/'\n");
+  EXPECT_FALSE(out.plan.applicable());
+  EXPECT_TRUE(plan(dense_layers("tower/"), dense_layers_wanted("encoder/"), {.accept_proposed = true}).plan.complete());
+  EXPECT_TRUE(plan(dense_layers("tower/"), dense_layers_wanted("encoder/"), {}, {"^tower/=encoder/"}).plan.complete());
+}
+
+TEST(Plan, AScopeAddedOrRemoved) {
+  const Planned added = plan(dense_layers(""), dense_layers_wanted("model/"));
+  EXPECT_EQ(added["model/dense/kernel"].reason, "scope model/ added");
+  EXPECT_EQ(added["model/dense/kernel"].remedy, "--accept-proposed or --rename '^=model/'");
+  const Planned removed = plan(dense_layers("a.b/"), dense_layers_wanted(""));
+  EXPECT_EQ(removed["dense/kernel"].reason, "scope a.b/ removed");
+  EXPECT_EQ(removed["dense/kernel"].remedy, "--accept-proposed or --rename '^a\\.b/='");
+  EXPECT_TRUE(plan(dense_layers("a.b/"), dense_layers_wanted(""), {}, {"^a\\.b/="}).plan.complete());
+}
+
+TEST(Plan, TwoScopesThatEndAlikeAreAmbiguousUnlessShapesTell) {
+  std::vector<Have> have = dense_layers("left/");
+  for (Have& other : dense_layers("right/")) have.push_back(other);
+  const Planned out = plan(have, dense_layers_wanted("one/"));
+  EXPECT_EQ(out.verdict("one/dense/kernel"), "ambiguous!");
+  EXPECT_EQ(out["one/dense/kernel"].candidates, (std::vector<size_t>{0, 4}));
+  EXPECT_EQ(out["one/dense/kernel"].reason, "several scopes end alike: left/dense/kernel, right/dense/kernel");
+  EXPECT_EQ(out["one/dense/kernel"].remedy, "--rename '^left/dense/kernel$=one/dense/kernel'");
+  for (size_t i = 4; i < 8; ++i) have[i].shape.append(1);
+  const Planned told = plan(have, dense_layers_wanted("one/"));
+  EXPECT_EQ(told.verdict("one/dense/kernel"), "proposed! left/dense/kernel");
+}
+
+TEST(Plan, OneScopeForTwoIsAmbiguous) {
+  std::vector<Wanted> wanted = dense_layers_wanted("left/");
+  for (Wanted& other : dense_layers_wanted("right/")) wanted.push_back(other);
+  const Planned out = plan(dense_layers("one/"), wanted, {.accept_proposed = true});
+  for (const Wanted& w : wanted) EXPECT_EQ(out[w.name].verdict, Verdict::ambiguous) << w.name;
+  EXPECT_FALSE(out.plan.complete());
+}
+
+TEST(Plan, NumberedScopesAreRenamedTogether) {
+  std::vector<Have> have;
+  std::vector<Wanted> wanted;
+  for (int layer = 0; layer < 12; ++layer) {
+    for (const std::string_view leaf : {"attention/query/kernel", "attention/query/bias", "mlp/kernel"}) {
+      have.push_back(has(concat("bert/encoder/layer_", layer, "/", leaf), leaf.ends_with("bias") ? Shape{8} : Shape{8, 8}));
+      wanted.push_back(wants(concat("h/", layer, "/", leaf), have.back().shape));
+    }
+  }
+  const Planned out = plan(have, wanted, {.accept_proposed = true});
+  EXPECT_TRUE(out.plan.complete());
+  EXPECT_EQ(out.verdict("h/7/mlp/kernel"), "proposed bert/encoder/layer_7/mlp/kernel");
+  EXPECT_EQ(out["h/7/mlp/kernel"].reason, "renamed scope bert/encoder/layer_#/ → h/#/ (# is the same number)");
+  const Planned waiting = plan(have, wanted);
+  EXPECT_EQ(waiting["h/7/mlp/kernel"].remedy, "--accept-proposed or --rename '^bert/encoder/layer_([0-9]+)/=h/\\1/'");
+  EXPECT_TRUE(plan(have, wanted, {}, {"^bert/encoder/layer_([0-9]+)/=h/\\1/"}).plan.complete());
+}
+
+TEST(Plan, AGrownEmbeddingIsFoundInItsRenamedScope) {
+  auto have = dense_layers("old/");
+  have.push_back(has("old/words", {1200, 8}));
+  auto wanted = dense_layers_wanted("new/");
+  wanted.push_back(wants("new/words", Shape{1250, 8}));
+  const Planned out = plan(have, wanted);
+  EXPECT_EQ(out.verdict("new/words"), "shape! old/words");
+  EXPECT_EQ(out["new/words"].reason,
+            "[1200, 8] in the checkpoint, [1250, 8] wanted (renamed scope old/ → new/); would fit: grow by 50 rows, which "
+            "keep the values they have");
+  EXPECT_EQ(out["new/words"].remedy, "--accept-proposed --fix resize");
+  PlanOptions all{.accept_proposed = true};
+  all.fixes.resize = true;
+  EXPECT_TRUE(plan(have, wanted, all).plan.complete());
+}
+
+// ---- Other frameworks' names
+
+TEST(Plan, ATransposedKernelOfPyTorch) {
+  const Planned out = plan(
+      {has("fc1.weight", {4, 3}), has("fc1.bias", {4}), has("conv.weight", {16, 3, 5, 5}), has("bn.weight", {16}), has("bn.bias", {16}),
+       has("bn.running_mean", {16}), has("bn.running_var", {16}), has("emb.weight", {100, 8}), has("square.weight", {4, 4})},
+      {wants("fc1/kernel", Shape{3, 4}), wants("fc1/bias"), wants("conv/kernel", Shape{5, 5, 3, 16}), wants("bn/gamma", Shape{16}),
+       wants("bn/beta", Shape{16}), wants("bn/moving_mean", Shape{16}), wants("bn/moving_variance", Shape{16}),
+       wants("emb/embeddings", Shape{100, 8}), wants("square/kernel", Shape{4, 4})},
+      {.accept_proposed = true});
+  EXPECT_TRUE(out.plan.complete()) << out.table();
+  EXPECT_EQ(out["fc1/kernel"].reason, "the same name, weight for kernel; transpose (1, 0)");
+  EXPECT_EQ(out["conv/kernel"].reason, "the same name, weight for kernel; transpose (2, 3, 1, 0): OIHW → HWIO");
+  EXPECT_EQ(out["square/kernel"].fix.permutation, (std::vector<size_t>{1, 0}));
+  EXPECT_TRUE(out["emb/embeddings"].fix.empty());
+  EXPECT_TRUE(out["fc1/bias"].fix.empty());
+  EXPECT_EQ(out["bn/gamma"].reason, "the same name, weight for gamma");
+}
+
+TEST(Plan, AndBackToPyTorch) {
+  const Planned out = plan({has("fc1/kernel", {3, 4}), has("conv/kernel", {5, 5, 3, 16})},
+                           {wants("fc1.weight", Shape{4, 3}), wants("conv.weight", Shape{16, 3, 5, 5})}, {.accept_proposed = true});
+  EXPECT_TRUE(out.plan.complete()) << out.table();
+  EXPECT_EQ(out["conv.weight"].fix.permutation, (std::vector<size_t>{3, 2, 0, 1}));
+}
+
+TEST(Plan, ScopesAndWordsDifferAtOnce) {
+  const Planned out =
+      plan({has("module.fc1.weight", {4, 3}), has("module.fc1.bias", {4}), has("module.fc2.weight", {2, 4}), has("module.fc2.bias", {2})},
+           {wants("fc1/kernel", Shape{3, 4}), wants("fc1/bias"), wants("fc2/kernel", Shape{4, 2}), wants("fc2/bias", Shape{2})});
+  EXPECT_EQ(out["fc1/kernel"].reason, "scope module. removed; transpose (1, 0)");
+  EXPECT_EQ(out["fc1/kernel"].remedy, "--accept-proposed");
+}
+
+TEST(Plan, SeparatorsDiffer) {
+  const Planned out = plan({has("layer_0_kernel", {3, 4}), has("enc.1.bias")}, {wants("layer/0/kernel", Shape{3, 4}), wants("enc_1/bias")},
+                           {.accept_proposed = true});
+  EXPECT_TRUE(out.plan.complete()) << out.table();
+}
+
+TEST(Plan, AMovingAverageIsProposed) {
+  const Planned out = plan({has("w/ExponentialMovingAverage", {4}, DType::float32, Role::slot)}, {wants("w")});
+  EXPECT_EQ(out.verdict("w"), "proposed! w/ExponentialMovingAverage");
+  EXPECT_EQ(out["w"].reason, "its moving average");
+}
+
+TEST(Plan, TheOnlyOneOfItsShapeAndLastWordIsProposed) {
+  const Planned out = plan({has("some/where/projection", {7, 3})}, {wants("else/projection", Shape{7, 3}), wants("other", Shape{7, 3})});
+  EXPECT_EQ(out.verdict("else/projection"), "proposed! some/where/projection");
+  EXPECT_EQ(out.verdict("other"), "missing!");
+}
+
+TEST(Plan, TwoCandidatesAreBothNamed) {
+  const Planned out = plan({has("a/projection", {7, 3}), has("b/projection", {7, 3})}, {wants("c/projection", Shape{7, 3})});
+  EXPECT_EQ(out.table(),
+            "incomplete: 0 of 1 variable restored\n"
+            "\n"
+            "ambiguous: 1\n"
+            "  c/projection  float32 [7, 3]    2 tensors of this shape, dtype and last word, for 1 variable: a/projection, b/projection\n"
+            "    to solve: --rename '^a/projection$=c/projection'\n");
+  const std::string json = out.json();
+  EXPECT_NE(json.find(R"("verdict":"ambiguous","restored":false,"required":true,"from":null,"candidates":["a/projection","b/projection"])"),
+            std::string::npos)
+      << json;
+}
+
+// ---- Shapes and dtypes
+
+TEST(Plan, ShapesThatDifferSayWhatWouldFit) {
+  const struct {
+    Shape have, wanted;
+    std::string_view words, remedy;
+  } cases[] = {
+      {{3, 4}, {4, 3}, "transpose (1, 0)", "--fix transpose"},
+      {{16, 3, 5, 7}, {5, 7, 3, 16}, "transpose (2, 3, 1, 0): OIHW → HWIO", "--fix transpose"},
+      {{2, 3, 4}, {4, 2, 3}, "transpose (2, 0, 1)", "--fix transpose"},
+      {{1200, 8}, {1250, 8}, "grow by 50 rows, which keep the values they have", "--fix resize"},
+      {{1201, 8}, {1200, 8}, "cut off the last 1 row", "--fix resize"},
+      {{8, 3}, {8, 5}, "grow by 2 elements along axis 1, which keep the values they have", "--fix resize"},
+      {{1, 4}, {4}, "remove axes of 1: [1, 4] → [4]", "--fix axes"},
+      {{4}, {4, 1, 1}, "add axes of 1: [4] → [4, 1, 1]", "--fix axes"},
+      {{1, 4}, {4, 1}, "move axes of 1: [1, 4] → [4, 1]", "--fix axes"},
+      {{2, 6}, {3, 4}, "reshape [2, 6] → [3, 4]", "--fix reshape"},
+      {{12}, {3, 4}, "reshape [12] → [3, 4]", "--fix reshape"},
+  };
+  for (const auto& c : cases) {
+    const Planned out = plan({has("w", c.have)}, {wants("w", c.wanted)});
+    EXPECT_EQ(out.verdict("w"), "shape! w") << c.words;
+    EXPECT_TRUE(out["w"].reason.ends_with(concat("; would fit: ", c.words))) << out["w"].reason;
+    EXPECT_EQ(out["w"].remedy, c.remedy);
+    PlanOptions options;
+    options.fixes = {true, true, true, true, true};
+    EXPECT_EQ(plan({has("w", c.have)}, {wants("w", c.wanted)}, options).verdict("w"), "key w") << c.words;
+  }
+  const Planned none = plan({has("w", {3, 4})}, {wants("w", Shape{5, 6})});
+  EXPECT_EQ(none["w"].reason, "[3, 4] in the checkpoint, [5, 6] wanted; no change of shape keeps the values");
+}
+
+TEST(Plan, AGrownEmbeddingAsTableAndJson) {
+  const Planned out = plan({has("emb/embeddings", {1200, 8})}, {wants("emb/embeddings", Shape{1250, 8})});
+  EXPECT_EQ(out.table(),
+            "incomplete: 0 of 1 variable restored\n"
+            "\n"
+            "shape differs: 1\n"
+            "  emb/embeddings  float32 [1250, 8]    [1200, 8] in the checkpoint, [1250, 8] wanted; would fit: grow by 50 rows, which keep "
+            "the values "
+            "they have\n"
+            "    to solve: --fix resize\n");
+  EXPECT_NE(out.json().find(R"("fix":{"resize":{"axis":0,"from":1200,"to":1250}})"), std::string::npos) << out.json();
+}
+
+TEST(Plan, DTypesThatDifferSayWhetherTheCastLoses) {
+  const Planned out = plan({has("w", {4}, DType::float16), has("v", {4}, DType::float64), has("s", {4}, DType::string)},
+                           {wants("w"), wants("v"), wants("s")});
+  EXPECT_EQ(out["w"].reason, "float16 in the checkpoint, float32 wanted; would fit: cast float16 → float32 (lossless)");
+  EXPECT_EQ(out["w"].remedy, "--fix cast");
+  EXPECT_EQ(out["v"].reason, "float64 in the checkpoint, float32 wanted; would fit: cast float64 → float32 (may lose digits or range)");
+  EXPECT_EQ(out["s"].reason, "string in the checkpoint, float32 wanted; there is no cast between them");
+  EXPECT_EQ(out.verdict("s"), "dtype! s");
+}
+
+TEST(Plan, CastsThatLoseNothing) {
+  using enum DType;
+  const std::pair<DType, DType> good[] = {{float16, float32},     {bfloat16, float32},      {float32, float64}, {int8, int16},
+                                          {uint8, int16},         {bool_, uint8},           {int32, float64},   {int16, float32},
+                                          {uint8, float16},       {uint8, bfloat16},        {int8, bfloat16},   {float32, complex64},
+                                          {float8_e5m2, float16}, {float8_e4m3fn, float16}, {int4, int8},       {uint4, int8}};
+  const std::pair<DType, DType> bad[] = {{float32, float16}, {float32, bfloat16},  {float16, bfloat16}, {bfloat16, float16},
+                                         {int64, float64},   {int32, float32},     {int8, uint8},       {uint8, int8},
+                                         {float32, int64},   {complex64, float32}, {uint8, bool_},      {float8_e4m3fn, float8_e5m2},
+                                         {string, float32},  {int16, float16}};
+  for (const auto& [from, to] : good) EXPECT_TRUE(cast_is_lossless(from, to)) << dtype_name(from) << " " << dtype_name(to);
+  for (const auto& [from, to] : bad) EXPECT_FALSE(cast_is_lossless(from, to)) << dtype_name(from) << " " << dtype_name(to);
+  for (const DType dtype : kAllDTypes) EXPECT_TRUE(cast_is_lossless(dtype, dtype));
+}
+
+// ---- Optimizers
+
+std::vector<Have> trained() {
+  std::vector<Have> out = dense_layers("");
+  for (const std::string slot : {"m", "v"}) {
+    for (const Have& weight : dense_layers("")) {
+      Have h = has(concat(weight.name, "/Adam_", slot), weight.shape, DType::float32, Role::slot);
+      h.slot_name = slot;
+      h.slot_of = weight.key;
+      out.push_back(h);
+    }
+  }
+  out.push_back(has("iterations", {}, DType::int64, Role::counter));
+  return out;
+}
+
+TEST(Plan, SlotsOfTheCheckpointAreLeftWhereNobodyWantsThem) {
+  const Planned out = plan(trained(), dense_layers_wanted(""));
+  EXPECT_EQ(out.table(),
+            "complete: 4 of 4 variables restored (4 by key)\n"
+            "\n"
+            "left in the checkpoint: 8 slots, 1 counter\n");
+}
+
+TEST(Plan, AMissingOptimizerMattersWhereSlotsAreAskedFor) {
+  std::vector<Wanted> wanted = dense_layers_wanted("");
+  for (const Have& have : trained()) {
+    if (have.role == Role::weight) continue;
+    wanted.push_back(wants(have.name, have.shape, have.dtype, have.role));
+    wanted.back().slot_of = have.slot_of;
+    wanted.back().slot_name = have.slot_name;
+  }
+  const Planned without = plan(dense_layers(""), wanted);
+  EXPECT_EQ(without.table(),
+            "complete: 4 of 4 variables restored (4 by key)\n"
+            "8 optimizer slots not asked for (--slots)\n"
+            "\n"
+            "missing, not required: 1\n"
+            "  iterations  int64 []    nothing in the checkpoint fits it\n");
+  const Planned with = plan(dense_layers(""), wanted, {.slots = true});
+  EXPECT_FALSE(with.plan.complete());
+  EXPECT_EQ(with["dense/kernel/Adam_m"].reason, "the checkpoint has no such slot");
+  EXPECT_TRUE(plan(trained(), wanted, {.slots = true}).plan.complete());
+}
+
+TEST(Plan, SlotsFollowTheirVariables) {
+  std::vector<Wanted> wanted;
+  for (const Have& have : dense_layers("new/")) {
+    wanted.push_back(wants(have.name, have.shape));
+    wanted.push_back(wants(concat("opt/", have.name, "/first_moment"), have.shape, DType::float32, Role::slot));
+    wanted.back().slot_of = have.name;
+    wanted.back().slot_name = "m";
+  }
+  const Planned out = plan(trained(), wanted, {.slots = true}, {"^=new/"});
+  EXPECT_TRUE(out.plan.complete()) << out.table();
+  EXPECT_EQ(out.verdict("opt/new/dense/kernel/first_moment"), "path dense/kernel/Adam_m");
+}
+
+// ---- What is left
+
+TEST(Plan, LeftoversAreNamed) {
+  const Planned out = plan({has("w"), has("old/w2", {9})}, {wants("w"), wants("gone", Shape{5})}, {.allow_partial = true});
+  EXPECT_EQ(out.table(),
+            "partial: 1 of 2 variables restored (1 by key)\n"
+            "\n"
+            "missing: 1\n"
+            "  gone  float32 [5]    nothing in the checkpoint fits it\n"
+            "    to solve: --rename 'REGEX=NAME', or --allow-partial to leave it as it is\n"
+            "\n"
+            "left in the checkpoint: 1 unexpected\n"
+            "  old/w2  float32 [9]  no variable wants it\n");
+  EXPECT_TRUE(out.plan.applicable());
+  EXPECT_FALSE(out.plan.complete());
+}
+
+TEST(Plan, NothingOfNothing) {
+  EXPECT_EQ(plan({}, {}).table(), "complete: 0 of 0 variables restored\n");
+  EXPECT_FALSE(plan({}, {wants("w")}).plan.complete());
+  EXPECT_EQ(plan({has("")}, {wants("")}).plan.rows[0].verdict, Verdict::proposed);
+}
+
+TEST(Plan, NamesAreSafeToPrint) {
+  const Planned out = plan({has("a\x1b[2Jb"), has("\xff")}, {wants("c\nd", Shape{77})});
+  EXPECT_EQ(out.table().find('\x1b'), std::string::npos);
+  EXPECT_EQ(out.json().find('\xff'), std::string::npos);
+}
+
+TEST(Plan, JsonHasEveryRowAndTensor) {
+  const Planned out = plan({has("fc.weight", {4, 3}), has("x", {1}, DType::int64, Role::counter)}, {wants("fc/kernel", Shape{3, -1})});
+  EXPECT_EQ(
+      out.json(),
+      R"j({"schema":1,"checkpoint":"c","target":"t","complete":false,"allow_partial":false,"counts":{"key":0,"path":0,"name":0,"rule":0,)j"
+      R"j("proposed":1,"missing":0,"shape":0,"dtype":0,"ambiguous":0,"skipped":0,"restored":0},"variables":[{"name":"fc/kernel","path":"",)j"
+      R"j("key":"","dtype":"float32","shape":[3,null],"role":"weight","verdict":"proposed","restored":false,"required":true,)j"
+      R"j("from":"fc.weight","candidates":[],"rule":null,"fix":{"transpose":[1,0]},)j"
+      R"j("reason":"the same name, weight for kernel; transpose (1, 0)","remedy":"--accept-proposed"}],)j"
+      R"j("unused":{"unsettled":1,"slot":0,"counter":1,"state":0,"other":0,"unexpected":0},"tensors":[{"key":"fc.weight",)j"
+      R"j("name":"fc.weight","path":"","dtype":"float32","shape":[4,3],"role":"weight","use":"unsettled","reason":"could be for fc/kernel"},)j"
+      R"j({"key":"x","name":"x","path":"","dtype":"int64","shape":[1],"role":"counter","use":"counter","reason":"counter"}]})j"
+      "\n");
+}
+
+TEST(Plan, TwentyThousandVariablesAreNoSquare) {
+  std::vector<Have> have;
+  std::vector<Wanted> wanted;
+  for (int layer = 0; layer < 1'000; ++layer) {
+    for (int i = 0; i < 10; ++i) {
+      have.push_back(has(concat("old/block_", layer, "/part_", i, "/weight"), {8, 16}));
+      wanted.push_back(wants(concat("net.h.", layer, ".part_", i, ".kernel"), Shape{16, 8}));
+      have.push_back(has(concat("old/block_", layer, "/part_", i, "/bias"), {8}));
+      wanted.push_back(wants(concat("net.h.", layer, ".part_", i, ".bias"), Shape{8}));
+    }
+  }
+  const auto start = std::chrono::steady_clock::now();
+  const Planned out = plan(std::move(have), std::move(wanted), {.accept_proposed = true});
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  EXPECT_TRUE(out.plan.complete());
+  EXPECT_EQ(out.verdict("net.h.432.part_7.kernel"), "proposed old/block_432/part_7/weight");
+  EXPECT_LT(took.count(), 20) << "for an unhurried machine under a sanitizer";
+}
+
+TEST(PlanNames, CanonicalForms) {
+  const auto form = [](std::string_view name) { return plan::canonical(name).form; };
+  EXPECT_EQ(form("dense_1/kernel:0"), form("dense.1.weight"));
+  EXPECT_EQ(form("model/layer-1/kernel/.ATTRIBUTES/VARIABLE_VALUE"), form("model.layer-1.kernel"));
+  EXPECT_EQ(form("bn/moving_variance"), form("bn.running_var"));
+  EXPECT_NE(form("a/kernel"), form("a/bias"));
+  EXPECT_EQ(form(""), "");
+  EXPECT_EQ(form("///"), "");
+  for (const std::string_view name : {"a/b.c/kernel", "/a//b", "moving_mean", ".", "x:0"}) {
+    const plan::Canonical out = plan::canonical(name);
+    for (size_t i = 0; i < out.starts.size(); ++i) {
+      EXPECT_LE(out.starts[i].first, out.text.size()) << name;
+      EXPECT_LE(out.starts[i].second, out.form.size()) << name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ferry
