@@ -1,0 +1,20 @@
+// What kind of model some bytes are, told by what is in them and not by a name.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "ferry/stored_model.h"
+
+namespace ferry::graph {
+
+struct Detected {
+  ModelKind kind;
+  bool text = false;
+};
+// An error says what the bytes look like instead.
+Result<Detected> detect(std::span<const std::byte> bytes);
+
+}  // namespace ferry::graph
