@@ -59,8 +59,8 @@ Result<Found> find_value(std::span<const std::byte> message, uint64_t base) {
 }
 
 Status wrong_kind(AttrKind found, AttrKind wanted) {
-  if (found == AttrKind::none) return data_loss(concat("the attribute has no value, expected a ", attr_kind_name(wanted)));
-  return invalid_argument(concat("the attribute is a ", attr_kind_name(found), ", expected a ", attr_kind_name(wanted)));
+  if (found == AttrKind::none) return data_loss(concat("the attribute has no value, expected ", attr_kind_name(wanted)));
+  return invalid_argument(concat("the attribute is of the kind ", attr_kind_name(found), ", expected ", attr_kind_name(wanted)));
 }
 
 Result<proto::Reader> value_at(const AttrValue& value, AttrKind wanted) {

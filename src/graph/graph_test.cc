@@ -92,8 +92,8 @@ TEST(Graph, AMissingAttributeTakesTheDefaultOrIsNamed) {
   const Graph g = parse(R"(node { name: "m" op: "MatMul" attr { key: "T" value { i: 3 } } })");
   const Node& m = *g.find("m");
   EXPECT_FALSE(*m.boolean("transpose_a", false));
-  EXPECT_EQ(m.boolean("transpose_a").status().message(), "node \"m\" (MatMul) has no attribute \"transpose_a\"");
-  EXPECT_EQ(m.type("T").status().message(), "node \"m\" (MatMul), attribute \"T\": the attribute is a int, expected a type");
+  EXPECT_EQ(m.boolean("transpose_a").status().message(), "node 'm' (MatMul) has no attribute 'transpose_a'");
+  EXPECT_EQ(m.type("T").status().message(), "node 'm' (MatMul), attribute 'T': the attribute is of the kind int, expected type");
 }
 
 TEST(Graph, PackedAndSingleListElementsAreTheSame) {
@@ -109,7 +109,7 @@ TEST(Graph, PackedAndSingleListElementsAreTheSame) {
 
 TEST(Graph, TwoNodesOfOneNameAreRefused) {
   const auto g = Graph::parse(graph_def(R"(node { name: "a" op: "NoOp" } node { name: "a" op: "NoOp" })"));
-  EXPECT_EQ(g.status().message(), "two nodes are named \"a\"");
+  EXPECT_EQ(g.status().message(), "two nodes are named 'a'");
 }
 
 TEST(Graph, TheVersionOfGraphsWithoutVersions) {
@@ -325,7 +325,7 @@ TEST(StoredModel, WhatIsNoModelIsNamed) {
   EXPECT_NE(message("<!DOCTYPE html>").find("HTML"), std::string::npos);
   EXPECT_NE(message("\x89HDF\r\n\x1a\n").find("HDF5"), std::string::npos);
   EXPECT_NE(message("PK\x03\x04").find("zip"), std::string::npos);
-  EXPECT_NE(message("foo: 3").find("begins with the field \"foo\""), std::string::npos);
+  EXPECT_NE(message("foo: 3").find("begins with the field 'foo'"), std::string::npos);
 }
 
 TEST(StoredModel, MissingPiecesAreNamed) {
@@ -353,7 +353,7 @@ TEST(StoredModel, AMetaGraphIsChosenByItsTags) {
   EXPECT_EQ(*model->asset_path("v.txt"), "assets/v.txt");
   EXPECT_FALSE(model->asset_path("../v.txt").ok());
   EXPECT_FALSE(model->asset_path("/etc/passwd").ok());
-  EXPECT_EQ(model->asset_path("w.txt").status().message(), "the asset \"assets/w.txt\" is not there");
+  EXPECT_EQ(model->asset_path("w.txt").status().message(), "the asset 'assets/w.txt' is not there");
   EXPECT_EQ((*model->fingerprint())->saved_model_checksum, 5u);
 }
 

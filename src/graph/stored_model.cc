@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "formats/ckpt/state.h"
 #include "graph/detect.h"
 #include "graph/parse.h"
 #include "graph/schema.h"
@@ -14,7 +15,7 @@ namespace {
 using namespace graph;
 
 constexpr std::string_view kBinary = "saved_model.pb", kText = "saved_model.pbtxt", kChunked = "saved_model.cpb";
-constexpr std::string_view kVariables = "variables/variables", kIndex = ".index";
+constexpr std::string_view kVariables = "variables/variables", kIndex = ".index", kMeta = ".meta";
 
 std::string_view last_part(std::string_view path) {
   while (path.ends_with('/')) path.remove_suffix(1);
@@ -30,6 +31,20 @@ std::string list_of(std::span<const std::string> names) {
 
 bool is_number(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// The .meta of the latest checkpoint in a folder of them.
+std::optional<std::string> latest_meta(const Folder& folder) {
+  if (!folder.has(ckpt::kStateFile)) return std::nullopt;
+  const auto source = folder.open(ckpt::kStateFile);
+  if (!source.ok() || (*source)->size() > (1 << 24)) return std::nullopt;
+  const auto bytes = (*source)->view(0, (*source)->size());
+  if (!bytes.ok()) return std::nullopt;
+  const auto state = ckpt::read_state(bytes->text());
+  if (!state.ok()) return std::nullopt;
+  std::string meta = concat(last_part(state->latest), kMeta);
+  if (!folder.has(meta)) return std::nullopt;
+  return meta;
 }
 
 // A folder without the file that makes it a SavedModel: what it has instead.
@@ -89,8 +104,19 @@ Result<Fingerprint> Fingerprint::parse(std::span<const std::byte> message) {
 }
 
 Result<StoredModel> StoredModel::open(const std::string& path, const Limits& limits) {
-  FERRY_ASSIGN_OR_RETURN(const Place place, find_place(path, limits));
-  FERRY_ASSIGN_OR_RETURN(StoredModel out, open(place, limits));
+  // Not find_place(): that leads from a .meta to its checkpoint.
+  if (is_folder(path)) {
+    FERRY_ASSIGN_OR_RETURN(StoredModel out, open_folder(directory(path, limits), limits));
+    out.path_ = path;
+    return out;
+  }
+  std::string file = path;
+  std::error_code error;
+  if (path != "-" && !std::filesystem::exists(path, error)) {
+    if (std::string meta = concat(path, kMeta); std::filesystem::exists(meta, error)) file = std::move(meta);  // a checkpoint's prefix
+  }
+  FERRY_ASSIGN_OR_RETURN(const auto source, open_source(file, {.limits = limits}));
+  FERRY_ASSIGN_OR_RETURN(StoredModel out, open_file(source, limits));
   out.path_ = path;
   return out;
 }
@@ -102,7 +128,13 @@ Result<StoredModel> StoredModel::open(const Place& place, const Limits& limits) 
 Result<StoredModel> StoredModel::open_folder(std::shared_ptr<const Folder> folder, const Limits& limits) {
   std::string_view name = kBinary;
   if (!folder->has(kBinary)) {
-    if (!folder->has(kText)) return no_saved_model(*folder);
+    if (!folder->has(kText)) {
+      if (const auto meta = latest_meta(*folder)) {
+        FERRY_ASSIGN_OR_RETURN(const auto source, folder->open(*meta));
+        return open_file(source, limits);
+      }
+      return no_saved_model(*folder);
+    }
     name = kText;
   }
   FERRY_ASSIGN_OR_RETURN(const auto source, folder->open(name));
@@ -165,7 +197,7 @@ Result<StoredModel> StoredModel::open_file(std::shared_ptr<const ByteSource> sou
     // The checkpoint of `model.ckpt-7.meta`; that of a saved_model.pb which was named itself.
     if (out.kind_ == ModelKind::meta_graph) {
       std::string_view prefix = out.file_;
-      if (prefix.ends_with(".meta")) prefix.remove_suffix(5);
+      if (prefix.ends_with(kMeta)) prefix.remove_suffix(kMeta.size());
       if (out.has(concat(prefix, kIndex)) || (prefix != out.file_ && out.has(prefix))) out.variables_ = std::string(prefix);
     } else if (out.kind_ == ModelKind::saved_model && out.has(concat(kVariables, kIndex))) {
       out.variables_ = std::string(kVariables);
@@ -215,7 +247,7 @@ Result<std::string> StoredModel::asset_path(std::string_view filename) const {
   const std::string path = concat("assets/", filename);
   if (Status status = check_relative(path); !status.ok()) return status.with_context(concat("the asset ", quoted(filename)));
   if (folder_ == nullptr) return not_found(concat("the asset ", quoted(filename), ": the model is a stream and lies in no folder"));
-  if (!folder_->has(path)) return not_found(concat("the asset ", quoted(path), " is not there"));
+  if (!folder_->has(path)) return not_found(concat("the asset ", ferry::quoted(path), " is not there"));
   return path;
 }
 

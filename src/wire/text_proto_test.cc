@@ -92,19 +92,19 @@ TEST(TextProto, AnyIsExpandedWhereItsTypeIsKnown) {
 
 TEST(TextProto, MistakesAreNamedWithLineAndColumn) {
   const auto message = [](std::string_view text) { return wire(text).substr(7); };
-  EXPECT_EQ(message("i: 1\n  nam: 2"), "line 2, column 3: test.Node has no field \"nam\"");
-  EXPECT_EQ(message("i: 1 i: 2"), "line 1, column 6: the field \"i\" of test.Node is given twice");
-  EXPECT_EQ(message("i 1"), "line 1, column 3: found \"1\", expected ':' and the value of \"i\"");
-  EXPECT_EQ(message("i: 2147483648"), "line 1, column 4: the number does not fit the field \"i\"");
-  EXPECT_EQ(message("u: -1"), "line 1, column 4: the number does not fit the field \"u\"");
+  EXPECT_EQ(message("i: 1\n  nam: 2"), "line 2, column 3: test.Node has no field 'nam'");
+  EXPECT_EQ(message("i: 1 i: 2"), "line 1, column 6: the field 'i' of test.Node is given twice");
+  EXPECT_EQ(message("i 1"), "line 1, column 3: found '1', expected ':' and the value of 'i'");
+  EXPECT_EQ(message("i: 2147483648"), "line 1, column 4: the number does not fit the field 'i'");
+  EXPECT_EQ(message("u: -1"), "line 1, column 4: the number does not fit the field 'u'");
   EXPECT_EQ(message("i: 99999999999999999999"), "line 1, column 4: an integer of more than 64 bits");
-  EXPECT_EQ(message("colour: GREEN"), "line 1, column 9: test.Colour has no value \"GREEN\"");
+  EXPECT_EQ(message("colour: GREEN"), "line 1, column 9: test.Colour has no value 'GREEN'");
   EXPECT_EQ(message("name: \"a\nb\""), "line 1, column 7: a text in quotes does not end on its line");
   EXPECT_EQ(message("child { i: 1"), "line 1, column 13: found the end of the text, expected a field of test.Node or '}'");
-  EXPECT_EQ(message("flag: yes"), "line 1, column 7: found \"yes\", expected true or false for the field \"flag\"");
-  EXPECT_EQ(message("i: [1]"), "line 1, column 4: a list stands for the field \"i\", which is not repeated");
-  EXPECT_EQ(message("f: +1"), "line 1, column 4: found \"+\", expected a number");
-  EXPECT_EQ(message("name: \"\\q\""), "line 1, column 8: the escape \"\\\\q\" is not one of the text format");
+  EXPECT_EQ(message("flag: yes"), "line 1, column 7: found 'yes', expected true or false for the field 'flag'");
+  EXPECT_EQ(message("i: [1]"), "line 1, column 4: a list stands for the field 'i', which is not repeated");
+  EXPECT_EQ(message("f: +1"), "line 1, column 4: found '+', expected a number");
+  EXPECT_EQ(message("name: \"\\q\""), "line 1, column 8: the escape '\\q' is not one of the text format");
 }
 
 TEST(TextProto, DeepNestingIsLimited) {
