@@ -64,7 +64,8 @@ class ObjectGraph {
   size_t path_size(uint32_t id) const;  // of what path_of() gives, without making it
   // The object at the end of a path, whichever way it takes.
   std::optional<uint32_t> find(std::string_view path) const;
-  // The node and the position of the attribute that has this key.
+  // The node and the position of the attribute that has this key, or one that begins it: what keeps several tensors, as a table does its
+  // keys and values, is one attribute "table/.ATTRIBUTES/table" and the tensors "…/table-keys", "…/table-values".
   std::optional<std::pair<uint32_t, size_t>> find_key(std::string_view key) const;
 
   // References to nodes that are not there, a sentence each; not more than a hundred, and then how many.
@@ -128,6 +129,17 @@ struct ObjectFinding {
   std::string message;
 };
 std::vector<ObjectFinding> check_objects(const ObjectGraph& objects, const TensorReader& arrays);
+
+// ---- Folders of checkpoints
+
+// What the file `checkpoint` in a folder says, by prefixes: paths without .index. Those that are not there any more, neither where it
+// says nor under their last part in the folder, are left out.
+struct CheckpointState {
+  std::string latest;            // empty: named none that is there
+  std::vector<std::string> all;  // oldest first
+};
+// Nothing where the folder has no such file.
+Result<std::optional<CheckpointState>> read_checkpoint_state(const std::string& folder);
 
 // ---- Checkpoint
 

@@ -15,6 +15,7 @@ NB_MODULE(_core, m) {
   add_ragged(m);
   add_listing(m);
   add_formats(m);
+  add_checkpoint(m);
   add_arrow(m);
   add_wire(m);
   add_examples(m);

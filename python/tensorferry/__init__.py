@@ -21,6 +21,7 @@ from ._core import (
     DenseTensor, DType, RaggedTensor, RecordIndex, RecordReader, RecordWriter, SparseTensor, as_dtype, concat, deserialize_many_sparse, deserialize_sparse, from_dlpack,
     get_threads, parse_tensor, serialize_many_sparse, serialize_sparse, serialize_tensor, set_threads,
 )  # fmt: skip
+from ._checkpoint import Checkpoint, ObjectNode, VariableInfo, latest_checkpoint, list_variables
 from ._examples import (
     ExampleParser, InferredFeatures, infer_features, parse_example, parse_example_list, parse_sequence_example, parse_single_example,
     parse_single_sequence_example, serialize_example, serialize_examples,
@@ -45,14 +46,14 @@ from_torch = as_tensor
 from_jax = as_tensor
 
 __all__ = [
-    "Adapters", "Batches", "DType", "Dataset", "DatasetIterator", "DeadlineError", "DenseTensor", "ElementSpec", "Error",
+    "Adapters", "Batches", "Checkpoint", "DType", "Dataset", "DatasetIterator", "DeadlineError", "DenseTensor", "ElementSpec", "Error",
     "ExampleParser", "FileError", "FixedLenFeature", "FixedLenSequenceFeature", "FormatInfo", "InferredFeatures", "Inspection",
-    "InternalError", "NotFoundError", "RaggedFeature", "RaggedTensor", "RecordIndex", "RecordReader", "RecordWriter",
+    "InternalError", "NotFoundError", "ObjectNode", "RaggedFeature", "RaggedTensor", "RecordIndex", "RecordReader", "RecordWriter",
     "SkippedRegion", "SparseDataset", "SparseFeature", "SparseTensor",
-    "TensorInfo", "TensorMap", "UnavailableError", "VarLenFeature", "__version__", "add", "allclose", "as_dtype", "as_tensor",
+    "TensorInfo", "TensorMap", "UnavailableError", "VarLenFeature", "VariableInfo", "__version__", "add", "allclose", "as_dtype", "as_tensor",
     "collate_sparse", "concat", "dataset", "deserialize_many_sparse", "deserialize_sparse", "dumps", "flatten", "formats",
     "from_arrow", "from_dense", "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf", "from_torch", "get_threads",
-    "infer_features", "inspect", "load", "loads", "matmul", "parse_example", "parse_example_list", "parse_sequence_example", "parse_single_example",
+    "infer_features", "inspect", "latest_checkpoint", "list_variables", "load", "loads", "matmul", "parse_example", "parse_example_list", "parse_sequence_example", "parse_single_example",
     "parse_single_sequence_example", "parse_tensor", "save", "schema_from_text", "schema_text", "serialize_example",
     "serialize_examples", "serialize_many_sparse", "serialize_sparse", "serialize_tensor", "set_threads", "unflatten",
 ]  # fmt: skip

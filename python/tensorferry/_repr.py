@@ -125,3 +125,50 @@ def inspection(found) -> str:
         lines.append(f"  {t.name or '(root)':<{width}}  {t.kind:<6} {str(t.dtype):<10} {_shape(t.shape)}{nnz}  {t.bytes:,} bytes{where}")
     lines += [f"  metadata {key} = {_text(text)}" for key, text in found.metadata.items()]
     return "\n".join(lines)
+
+
+def checkpoint(found) -> str:
+    infos = list(found.infos.values())
+    by_role = {}
+    for info in infos:
+        by_role[info.role] = by_role.get(info.role, 0) + 1
+    roles = ", ".join(_count(by_role[role], role) for role in ("weight", "slot", "counter") if role in by_role)
+    lines = [f"Checkpoint({found.path!r}, {found.format}, {_count(len(infos), 'tensor')}{': ' + roles if roles else ''})"]
+    shown = infos if len(infos) <= 40 else infos[:20] + [None] + infos[-20:]
+    names = [None if info is None else (info.path or info.key or "(root)") for info in shown]
+    width = min(60, max((len(name) for name in names if name), default=0))
+    for name, info in zip(names, shown):
+        if info is None:
+            lines.append(f"  … {_count(len(infos) - 40, 'more tensor')} …")
+        else:
+            lines.append(f"  {name:<{width}}  {info.role:<7} {summary((info.kind, info.dtype, info.shape, info.nnz))}")
+    return "\n".join(lines)
+
+
+_DEPTH, _CHILDREN = 3, 20  # of a tree of objects
+
+
+def object_node(root) -> str:
+    def words(node) -> str:
+        info = node.info
+        if info is not None:
+            return f"{summary((info.kind, info.dtype, info.shape, info.nnz))}  {info.name}"
+        count = len(node)
+        return ("optimizer, " if node.is_optimizer else "") + ("1 child" if count == 1 else f"{count or 'no'} children")
+
+    lines = [f"{root.path or 'root'}: {words(root)}"]
+    seen = {root.id}
+
+    def walk(node, depth: int, indent: str) -> None:
+        names = list(node.children.items())
+        for name, child in names[:_CHILDREN]:
+            again = child.id in seen
+            seen.add(child.id)
+            lines.append(f"{indent}{name}: {'→ ' + (child.path or 'root') if again and len(child) else words(child)}")
+            if not again and depth < _DEPTH:
+                walk(child, depth + 1, indent + "  ")
+        if len(names) > _CHILDREN:
+            lines.append(f"{indent}… {len(names) - _CHILDREN:,} more …")
+
+    walk(root, 1, "  ")
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-#include <unordered_set>
+#include <set>
 
 #include "ferry/checkpoint.h"
 
@@ -42,18 +42,22 @@ std::vector<ObjectFinding> check_objects(const ObjectGraph& objects, const Tenso
   for (const std::string& problem : objects.problems()) out.push_back({true, problem});
   if (objects.size() == 0) out.push_back({true, "the object graph has no root"});
 
-  std::unordered_set<std::string_view> keys, skipped;
+  std::set<std::string_view> keys;
   for (const TensorInfo& info : arrays.tensors()) keys.insert(info.name);
   // Variants, which the reader cannot give: "NAME (variant), NAME (resource)".
   if (const std::string* text = arrays.metadata().find("ckpt.skipped")) {
     std::string_view rest = *text;
     for (size_t end; (end = rest.find(" (")) != std::string_view::npos;) {
-      skipped.insert(rest.substr(0, end));
+      keys.insert(rest.substr(0, end));
       const size_t next = rest.find("), ", end);
       rest.remove_prefix(next == std::string_view::npos ? rest.size() : next + 3);
     }
   }
-  const auto held = [&](std::string_view key) { return keys.contains(key) || skipped.contains(key); };
+  const auto held = [&](const ObjectAttribute& attribute) {
+    if (keys.contains(attribute.key)) return true;
+    const auto it = keys.lower_bound(attribute.key);
+    return it != keys.end() && it->starts_with(attribute.key) && objects.find_key(*it).has_value() && attribute.name != "VARIABLE_VALUE";
+  };
   {
     Sentences missing(out, true), empty(out, true), slots(out, false);
     for (uint32_t id = 0; id < objects.size(); ++id) {
@@ -61,7 +65,7 @@ std::vector<ObjectFinding> check_objects(const ObjectGraph& objects, const Tenso
       for (const ObjectAttribute& attribute : node.attributes) {
         if (attribute.key.empty()) {
           empty.say(words_for(objects, id), " names no key for its ", quoted(attribute.name));
-        } else if (!held(attribute.key)) {
+        } else if (!held(attribute)) {
           missing.say(words_for(objects, id), " keeps its ", quoted(attribute.name), " under the key ", quoted(attribute.key),
                       ", which the checkpoint does not hold");
         }

@@ -101,6 +101,10 @@ std::pair<std::string_view, std::string_view> read_saver(proto::Reader in, Statu
   return out;
 }
 
+bool has_several_keys(const ObjectAttribute& attribute) {
+  return attribute.name != "VARIABLE_VALUE" && attribute.key.find(".ATTRIBUTES/") != std::string_view::npos;
+}
+
 int64_t as_id(uint32_t id) { return static_cast<int32_t>(id); }
 
 }  // namespace
@@ -337,10 +341,28 @@ std::optional<uint32_t> ObjectGraph::find_child(std::string_view path) const {
 }
 
 std::optional<std::pair<uint32_t, size_t>> ObjectGraph::find_key(std::string_view key) const {
-  const auto it = std::ranges::lower_bound(by_key_, key, {}, [&](uint32_t i) { return attributes_[i].key; });
-  if (it == by_key_.end() || attributes_[*it].key != key) return std::nullopt;
-  const uint32_t node = attribute_nodes_[*it];
-  return std::pair(node, size_t{*it} - nodes_[node].attributes);
+  const auto key_of = [&](uint32_t i) { return attributes_[i].key; };
+  const auto found = [&](uint32_t i) {
+    const uint32_t node = attribute_nodes_[i];
+    return std::pair(node, size_t{i} - nodes_[node].attributes);
+  };
+  const auto it = std::ranges::lower_bound(by_key_, key, {}, key_of);
+  if (it != by_key_.end() && key_of(*it) == key) return found(*it);
+  // The longest of those that begin it: what is not below it in the order and no beginning of it has at least a beginning in common.
+  std::string_view rest = key;
+  for (auto end = it; end != by_key_.begin();) {
+    const uint32_t before = *(end - 1);
+    const std::string_view other = key_of(before);
+    if (rest.starts_with(other)) {
+      if (has_several_keys(attributes_[before])) return found(before);
+      if (other.empty()) return std::nullopt;
+      rest = other.substr(0, other.size() - 1);
+    } else {
+      rest = rest.substr(0, static_cast<size_t>(std::ranges::mismatch(rest, other).in1 - rest.begin()));
+    }
+    end = std::upper_bound(by_key_.begin(), end - 1, rest, [&](std::string_view text, uint32_t i) { return text < key_of(i); });
+  }
+  return std::nullopt;
 }
 
 }  // namespace ferry

@@ -57,6 +57,23 @@ TEST(ObjectGraph, AnyWayToAnObjectFindsIt) {
   EXPECT_EQ(graph->find_key("nothing"), std::nullopt);
 }
 
+TEST(ObjectGraph, KeyThatAnAttributeBeginsIsItsOwn) {
+  const auto graph = GraphText()
+                         .node()
+                         .attribute("table", "", "t/.ATTRIBUTES/table")
+                         .attribute("VARIABLE_VALUE", "", "t/.ATTRIBUTES/table-")
+                         .attribute("b", "", "t/.ATTRIBUTES/table-aaa")
+                         .attribute("odd", "", "u")
+                         .parse();
+  ASSERT_TRUE(graph.ok());
+  EXPECT_EQ(graph->find_key("t/.ATTRIBUTES/table-keys"), std::pair(0u, size_t{0}));
+  EXPECT_EQ(graph->find_key("t/.ATTRIBUTES/table-aaab"), std::pair(0u, size_t{2}));
+  EXPECT_EQ(graph->find_key("t/.ATTRIBUTES/table-"), std::pair(0u, size_t{1}));
+  EXPECT_EQ(graph->find_key("t/.ATTRIBUTES/tabl"), std::nullopt);
+  EXPECT_EQ(graph->find_key("uv"), std::nullopt);
+  EXPECT_EQ(graph->find_key(""), std::nullopt);
+}
+
 TEST(ObjectGraph, SlotHasThePathOfItsKey) {
   GraphText text;
   text.node().child("v", 2).child("opt", 1);

@@ -133,7 +133,7 @@ Result<std::vector<bool>> roles_by_objects(const ObjectGraph& objects, std::span
     const auto [node, position] = *found;
     const ObjectAttribute& attribute = *(attributes[i] = &objects.node(node).attributes[position]);
     at.node = node;
-    path_bytes += objects.path_size(node) + attribute.name.size();
+    path_bytes += objects.path_size(node) + attribute.name.size() + at.key.size();
     if (path_bytes > most) return limit_exceeded(concat("the paths of the objects together have more than ", most, " bytes"));
     if (auto path = objects.path_of(node)) at.path = *std::move(path);
     at.name = attribute.full_name.empty() ? at.path : std::string(attribute.full_name);
@@ -141,7 +141,7 @@ Result<std::vector<bool>> roles_by_objects(const ObjectGraph& objects, std::span
     const Kept* const kept = it == optimizers.places.end() ? nullptr : &it->second;
     const bool in_optimizer = objects.optimizer_of(node).has_value() || (kept != nullptr && kept->is_slot);
     if (attribute.name != kValue) {
-      at.path += concat(kAttributes, attribute.name);
+      at.path += concat(kAttributes, attribute.name, std::string_view(at.key).substr(attribute.key.size()));
       at.role = attribute.name.starts_with("OBJECT_") ? Role::other : Role::state;
       at.of_optimizer = in_optimizer;
     } else if (in_optimizer && !optimizers.trained.contains(node)) {

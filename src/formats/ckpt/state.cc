@@ -98,6 +98,12 @@ Result<State> read_state(std::string_view text) {
   return out;
 }
 
+Result<State> read_state(const ByteSource& file) {
+  if (file.size() > kMostState) return data_loss(concat("a state file of ", file.size(), " bytes"));
+  FERRY_ASSIGN_OR_RETURN(const Buffer bytes, file.view(0, file.size()));
+  return read_state(bytes.text());
+}
+
 std::optional<std::string> locate(const std::string& path, bool is_there) {
   namespace fs = std::filesystem;
   if (path.empty() || path == "-") return std::nullopt;
@@ -130,9 +136,7 @@ bool may_hold(const Folder& folder) {
 }
 
 Result<std::shared_ptr<const ByteSource>> open_state(const Folder& folder, const ByteSource& state) {
-  if (state.size() > kMostState) return data_loss(concat("a state file of ", state.size(), " bytes"));
-  FERRY_ASSIGN_OR_RETURN(const Buffer bytes, state.view(0, state.size()));
-  FERRY_ASSIGN_OR_RETURN(const State found, read_state(bytes.text()));
+  FERRY_ASSIGN_OR_RETURN(const State found, read_state(state));
   if (found.latest.empty()) return data_loss("the state file names no checkpoint (model_checkpoint_path)");
   return open_prefix(folder, found.latest);
 }

@@ -19,6 +19,7 @@ struct State {
 };
 inline constexpr std::string_view kStateFile = "checkpoint", kStateStart = "model_checkpoint_path:";
 Result<State> read_state(std::string_view text);
+Result<State> read_state(const ByteSource& file);
 
 // The index (or the table of a Saver V1) of the checkpoint that a path means and does not name: PREFIX, PREFIX.data-00000-of-00001,
 // PREFIX.meta. Nothing where the path is as good as any.

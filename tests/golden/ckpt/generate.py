@@ -62,6 +62,30 @@ def triple():
     variable("clicks/dense_shape", [3, 4], tf.int64)
 
 
+def slots():
+    """Objects that are shared, in a cycle, with names that are escaped in keys; an optimizer with slots, of which it has no list."""
+    import tf_keras
+    optimizer = tf_keras.optimizers.legacy.Adam()
+    shared = tf.Variable([1.0, 2.0], name="dense/kernel")
+    holder = tf.Module()
+    holder.again = tf.Module()
+    holder.again.back = holder
+    holder.names = {"a/b.c": shared, "other": tf.Variable([3.0], name="other")}
+    table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1)
+    table.insert(["x", "y"], [1, 2])
+    optimizer.apply_gradients([(tf.constant([0.5, 0.5]), shared)])
+    tf.train.Checkpoint(model=holder, kernel=shared, opt=optimizer, table=table, rng=tf.random.Generator.from_seed(1)).save(str(V2 / "slots"))
+
+
+def keras3():
+    import keras
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="d1"), keras.layers.Dropout(0.5)])
+    model.compile(optimizer="adam", loss="mse")
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    tf.train.Checkpoint(model=model, optimizer=model.optimizer).write(str(V2 / "keras3"))
+
+
 def expected(prefix):
     reader = py_checkpoint_reader.NewCheckpointReader(str(prefix))
     arrays = {}
@@ -86,4 +110,6 @@ objects.write(str(V2 / "objects"))
 manager = tf.train.CheckpointManager(tf.train.Checkpoint(step=tf.Variable(1)), str(V2 / "managed"), 2)
 for _ in range(3):
     manager.save()
+slots()
+keras3()
 (HERE / "versions.txt").write_text(f"tensorflow {tf.__version__}\nnumpy {np.__version__}\n")
