@@ -38,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const auto& entry : *tensors) {
     if (!validate(entry.tensor, Validation::bounds).ok()) std::abort();
   }
-  if (format->write == nullptr || !check_writable(*tensors, *format).ok()) return 0;
+  if (!format->writes_bytes() || !check_writable(*tensors, *format).ok()) return 0;
   auto bytes = to_bytes(*tensors, *format);
   if (!bytes.ok()) return 0;
   auto again = read_tensors(memory_source(Buffer::borrow(bytes->data(), bytes->size())), format, {});

@@ -24,6 +24,12 @@ class Buffer {
   static Buffer adopt(const void* data, size_t size, std::shared_ptr<const void> owner) {
     return Buffer(static_cast<const std::byte*>(data), size, std::move(owner));
   }
+  // The same of a mapped file, or a part of one.
+  static Buffer adopt_mapped(const void* data, size_t size, std::shared_ptr<const void> owner) {
+    Buffer out = adopt(data, size, std::move(owner));
+    out.mapped_ = true;
+    return out;
+  }
   // Owns nothing: the caller keeps the bytes alive as long as any copy of the Buffer, or of a tensor made from it.
   static Buffer borrow(const void* data, size_t size) { return Buffer(static_cast<const std::byte*>(data), size, nullptr); }
   static Result<Buffer> copy_of(std::span<const std::byte> bytes);
@@ -42,7 +48,15 @@ class Buffer {
   const std::shared_ptr<const void>& owner() const { return owner_; }
 
   // Shares the owner. `offset + size` is within this buffer.
-  Buffer slice(size_t offset, size_t size) const { return Buffer(data_ + offset, size, owner_); }
+  Buffer slice(size_t offset, size_t size) const {
+    Buffer out(data_ + offset, size, owner_);
+    out.mapped_ = mapped_;
+    return out;
+  }
+  bool is_mapped() const { return mapped_; }
+  // Of a mapped file: its pages under these bytes no longer count as memory of the process, and come back from the file when someone looks
+  // at them again. What a foreign library wrote to them behind our back is lost. Of anything else: nothing happens.
+  void drop_pages() const;
   // Itself where the start is aligned, else an aligned copy.
   Result<Buffer> aligned(size_t alignment) const;
 
@@ -51,6 +65,7 @@ class Buffer {
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
   std::shared_ptr<const void> owner_;
+  bool mapped_ = false;
 };
 
 // Moves only. 64-byte aligned; the bytes are not initialised unless asked for.

@@ -77,6 +77,9 @@ struct ReadOptions {
   PartsOptions parts;
   FormatOptions format;
   ThreadPool* pool = nullptr;
+  // Each tensor is used once, one after the other: pages of a mapped file that only a checksum has looked at may go again, so that a set
+  // larger than memory passes through.
+  bool streaming = false;
 };
 
 struct WriteOptions {
@@ -123,7 +126,11 @@ struct Format {
   Sniff (*sniff)(std::span<const std::byte> head);
   // Headers are read here; null: not offered.
   Result<std::unique_ptr<TensorReader>> (*open)(std::shared_ptr<const ByteSource> source, const ReadOptions& options);
-  Status (*write)(const TensorMap& tensors, ByteSink& sink, const WriteOptions& options);
+  // All at once, or tensor by tensor (one of the two; both null: read only). `write_from` asks for a tensor when it is written; for one
+  // that is not dense, and for strings, a first time when sizes are planned. What a listing promised and a tensor does not keep is
+  // data_loss.
+  Status (*write)(const TensorMap& tensors, ByteSink& sink, const WriteOptions& options) = nullptr;
+  Status (*write_from)(const TensorReader& tensors, ByteSink& sink, const WriteOptions& options) = nullptr;
   // The same tensors as open() lists, in its order, by name alone: a damaged header shows when its tensor is asked for. Null where
   // the tensors show only in the whole listing (parts, metadata of theirs), or are so few that listing them costs nothing.
   Result<std::unique_ptr<TensorNames>> (*open_names)(std::shared_ptr<const ByteSource> source, const ReadOptions& options) = nullptr;
@@ -138,11 +145,14 @@ struct Format {
   // For a format of several files: the path of the one to open, where the given path is another of them or, not there itself, the
   // stem of their names.
   std::optional<std::string> (*locate)(const std::string& path, bool is_there) = nullptr;
-  // In place of write(), where a set of tensors is several files: `name` is the last part of the path asked for.
-  Status (*write_files)(const TensorMap& tensors, FileSet& files, std::string_view name, const WriteOptions& options) = nullptr;
+  // Where a set of tensors is several files: `name` is the last part of the path asked for. In place of the two above, or, where
+  // `asks_for_files` says so of name and options, besides them.
+  Status (*write_files)(const TensorReader& tensors, FileSet& files, std::string_view name, const WriteOptions& options) = nullptr;
+  bool (*asks_for_files)(std::string_view name, const FormatOptions& options) = nullptr;
 
   bool can_read() const { return open != nullptr; }
-  bool can_write() const { return write != nullptr || write_files != nullptr; }
+  bool can_write() const { return writes_bytes() || write_files != nullptr; }
+  bool writes_bytes() const { return write != nullptr || write_from != nullptr; }  // to a pipe or into memory too
 };
 
 // What a path names: bytes, or a folder of them. One of the two is set.
@@ -171,10 +181,14 @@ Result<TensorMap> read_tensors(std::shared_ptr<const ByteSource> source, const F
 Result<TensorMap> load(const std::string& path, const Format* format = nullptr, const ReadOptions& options = {});
 Status save(const TensorMap& tensors, const std::string& path, const Format* format = nullptr, const WriteOptions& options = {});
 Status write_to(const TensorMap& tensors, const Format& format, ByteSink& sink, const WriteOptions& options = {});  // and closes it
+// The same of tensors that are read when they are written: in constant memory where the format writes tensor by tensor, else all at once.
+Status save(const TensorReader& tensors, const std::string& path, const Format* format = nullptr, const WriteOptions& options = {});
+Status write_to(const TensorReader& tensors, const Format& format, ByteSink& sink, const WriteOptions& options = {});
 Result<std::string> to_bytes(const TensorMap& tensors, const Format& format, const WriteOptions& options = {});
 
-// Whether `format` can hold `tensors`; the message says what to do where it cannot. The three above ask first.
+// Whether `format` can hold `tensors`; the message says what to do where it cannot. What writes, above, asks first.
 Status check_writable(const TensorMap& tensors, const Format& format);
+Status check_writable(std::span<const TensorInfo> tensors, const Format& format);
 // A sparse tensor in a layout that the format takes: another one says the same in as little room, so it need not be asked for.
 Result<Tensor> fit_layout(const Tensor& x, const Format& format, ThreadPool* pool = nullptr);
 

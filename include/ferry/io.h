@@ -67,8 +67,12 @@ class ByteSink {
   virtual ~ByteSink() = default;
   virtual Status write(std::span<const std::byte> bytes) = 0;
   virtual Status close() = 0;
+  // So many bytes will come in all, as far as is known: room on the disk may be made at once. A hint, which binds nobody.
+  virtual void expect(uint64_t) {}
   Status write(std::string_view text) { return write(std::as_bytes(std::span(text))); }
 };
+// All of a buffer. Of a mapped file, what was written is let go (Buffer::drop_pages), so that a file larger than memory passes through.
+Status write_through(ByteSink& sink, const Buffer& bytes);
 
 // ---- Sources
 

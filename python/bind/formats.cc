@@ -185,7 +185,7 @@ nb::list format_table() {
     row["metadata"] = can.metadata;
     row["many"] = can.many;
     row["streams"] = can.streams;
-    row["several_files"] = format->write_files != nullptr;
+    row["several_files"] = format->can_write() && !format->writes_bytes();
     row["options"] = nb::tuple(options);
     out.append(row);
   }

@@ -134,6 +134,14 @@ Result<Buffer> Buffer::aligned(size_t alignment) const {
   return copy_of(bytes());
 }
 
+void Buffer::drop_pages() const {
+  if (!mapped_ || size_ == 0) return;
+  static const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(data_) / page * page;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(data_) + size_ + page - 1) / page * page;
+  (void)madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 Result<MutableBuffer> MutableBuffer::allocate(size_t size) {
   const Block block = take_block(size);
   if (block.data == nullptr) return out_of_memory(size);

@@ -239,7 +239,7 @@ int write_output(Context& context, const TensorMap& tensors, std::string_view pa
   write.format = options;
   constexpr uint64_t kWorthThreads = uint64_t{1} << 20;
   if (expected >= kWorthThreads) write.pool = context.pool();
-  if (format.write == nullptr) {
+  if (!format.writes_bytes() || (format.asks_for_files != nullptr && format.asks_for_files(path, options))) {
     const Status status = save(tensors, std::string(path), &format, write);
     return status.ok() ? 0 : context.fail(path, status);
   }
@@ -247,8 +247,7 @@ int write_output(Context& context, const TensorMap& tensors, std::string_view pa
   if (!sink.ok()) return context.fail(path, sink.status());
   Progress progress(context, "writing", expected);
   CountingSink counted_sink(**sink, progress);
-  Status status = format.write(tensors, counted_sink, write);
-  if (status.ok()) status = counted_sink.close();
+  const Status status = write_to(tensors, format, counted_sink, write);
   return status.ok() ? 0 : context.fail(path, status);
 }
 

@@ -25,10 +25,10 @@ constexpr const Format* kFormats[] = {
 
 constexpr size_t kHead = 4096, kTail = 64;
 
-std::string ids_that(bool (*wanted)(const Format&, const Tensor&), const Tensor& tensor) {
+std::string ids_that(bool (*wanted)(const Format&, const TensorInfo&), const TensorInfo& info) {
   std::string out;
   for (const Format* format : all_formats()) {
-    if (!format->can_write() || !wanted(*format, tensor)) continue;
+    if (!format->can_write() || !wanted(*format, info)) continue;
     if (!out.empty()) out += ", ";
     out += format->id;
   }
@@ -60,29 +60,135 @@ Status several_files(const Format& format) {
   return unsupported(concat(format.id, " is several files, which bytes or a pipe cannot be; give a path, or another format"));
 }
 
-class MapReader : public TensorReader {
+TensorInfo info_of(const TensorMap::Entry& entry) {
+  TensorInfo info;
+  info.name = entry.name;
+  info.kind = kind_of(entry.tensor);
+  info.dtype = dtype_of(entry.tensor);
+  info.shape = shape_of(entry.tensor);
+  if (info.kind != TensorKind::dense) info.nnz = nnz_of(entry.tensor);
+  info.bytes = num_bytes_of(entry.tensor);
+  info.metadata = entry.metadata;
+  return info;
+}
+
+// Of a map that outlives it.
+class MapView : public TensorReader {
  public:
-  explicit MapReader(TensorMap tensors) : tensors_(std::move(tensors)) {
-    for (const auto& entry : tensors_) {
-      TensorInfo info;
-      info.name = entry.name;
-      info.kind = kind_of(entry.tensor);
-      info.dtype = dtype_of(entry.tensor);
-      info.shape = shape_of(entry.tensor);
-      if (info.kind != TensorKind::dense) info.nnz = nnz_of(entry.tensor);
-      info.bytes = num_bytes_of(entry.tensor);
-      info.metadata = entry.metadata;
-      infos_.push_back(std::move(info));
-    }
+  explicit MapView(const TensorMap& tensors) : map_(tensors) {
+    infos_.reserve(map_.size());
+    for (const auto& entry : map_) infos_.push_back(info_of(entry));
   }
   std::span<const TensorInfo> tensors() const override { return infos_; }
-  Result<Tensor> read(size_t i) const override { return tensors_[i].tensor; }
+  Result<Tensor> read(size_t i) const override { return map_[i].tensor; }
+  const Metadata& metadata() const override { return map_.metadata; }
+
+ private:
+  const TensorMap& map_;
+  std::vector<TensorInfo> infos_;
+};
+
+class MapReader : public TensorReader {
+ public:
+  explicit MapReader(TensorMap tensors) : tensors_(std::move(tensors)), view_(tensors_) {}
+  std::span<const TensorInfo> tensors() const override { return view_.tensors(); }
+  Result<Tensor> read(size_t i) const override { return view_.read(i); }
   const Metadata& metadata() const override { return tensors_.metadata; }
 
  private:
   TensorMap tensors_;
-  std::vector<TensorInfo> infos_;
+  MapView view_;
 };
+
+// A format that writes tensor by tensor gets them so, another all at once.
+Status write_bytes(const TensorReader& tensors, const Format& format, ByteSink& sink, const WriteOptions& options) {
+  if (format.write_from != nullptr) return format.write_from(tensors, sink, options);
+  if (format.write == nullptr) return several_files(format);
+  FERRY_ASSIGN_OR_RETURN(const TensorMap map, read_tensors(tensors));
+  return format.write(map, sink, options);
+}
+Status write_bytes(const TensorMap& tensors, const Format& format, ByteSink& sink, const WriteOptions& options) {
+  return format.write != nullptr ? format.write(tensors, sink, options) : write_bytes(MapView(tensors), format, sink, options);
+}
+
+Status write_several(const TensorReader& tensors, const Format& format, FileSet& files, std::string_view name,
+                     const WriteOptions& options) {
+  return format.write_files(tensors, files, name, options);
+}
+Status write_several(const TensorMap& tensors, const Format& format, FileSet& files, std::string_view name, const WriteOptions& options) {
+  return format.write_files(MapView(tensors), files, name, options);
+}
+
+template <class Tensors>
+Status save_any(const Tensors& tensors, const std::string& path, const Format* format, const WriteOptions& options) {
+  if (format == nullptr) {
+    FERRY_ASSIGN_OR_RETURN(format, format_for_output(path));
+  }
+  if constexpr (std::is_same_v<Tensors, TensorMap>) {
+    FERRY_RETURN_IF_ERROR(check_writable(tensors, *format));
+  } else {
+    FERRY_RETURN_IF_ERROR(check_writable(tensors.tensors(), *format));
+  }
+  const size_t slash = path.rfind('/');
+  const std::string name = path.substr(slash == std::string::npos ? 0 : slash + 1);
+  const bool asked = format->asks_for_files != nullptr && format->asks_for_files(name, options.format);
+  if (asked || !format->writes_bytes()) {
+    if (path == "-") return several_files(*format);
+    FileSet files(slash == std::string::npos ? std::string() : path.substr(0, slash + 1));
+    FERRY_RETURN_IF_ERROR(write_several(tensors, *format, files, name, options));
+    return files.commit();
+  }
+  FERRY_ASSIGN_OR_RETURN(const auto sink, open_sink(path));
+  FERRY_RETURN_IF_ERROR(write_bytes(tensors, *format, *sink, options));
+  return sink->close();
+}
+
+Status check_one(const TensorInfo& info, const Format& format) {
+  const Capabilities& can = format.capabilities;
+  if (!can.kinds.has(info.kind)) {
+    const std::string others = ids_that([](const Format& f, const TensorInfo& t) { return f.capabilities.kinds.has(t.kind); }, info);
+    const bool sparse = info.kind != TensorKind::dense;
+    const bool other_layout = (info.kind == TensorKind::coo || info.kind == TensorKind::csr || info.kind == TensorKind::csc) &&
+                              (can.kinds.coo || can.kinds.csr || can.kinds.csc);
+    std::string hint;
+    if (other_layout) {
+      hint = concat("use --layout ", can.kinds.coo ? "coo" : can.kinds.csr ? "csr" : "csc", ", or a format that holds it: ");
+    } else if (sparse && can.kinds.dense) {
+      hint = "use --densify, or a format that holds it: ";
+    } else if (!sparse && (can.kinds.coo || can.kinds.csr)) {
+      hint = "use --sparsify, or a format that holds it: ";
+    } else {
+      hint = "formats that hold it: ";
+    }
+    return unsupported(concat(format.id, " cannot hold ", quoted(info.name), ", a ", kind_name(info.kind), " tensor; ", hint, others));
+  }
+  if (info.shape.rank() < can.min_rank || info.shape.rank() > can.max_rank) {
+    const std::string others = ids_that(
+        [](const Format& f, const TensorInfo& t) {
+          const size_t rank = t.shape.rank();
+          return f.capabilities.kinds.has(t.kind) && rank >= f.capabilities.min_rank && rank <= f.capabilities.max_rank;
+        },
+        info);
+    const std::string wanted = can.min_rank == can.max_rank ? concat(can.min_rank) : concat(can.min_rank, " to ", can.max_rank);
+    return unsupported(concat(format.id, " holds tensors of ", wanted, " axes and ", quoted(info.name), " has shape ",
+                              info.shape.to_string(), "; formats that hold it: ", others));
+  }
+  if (!can.dtypes.has(info.dtype)) {
+    const std::string others = ids_that(
+        [](const Format& f, const TensorInfo& t) { return f.capabilities.kinds.has(t.kind) && f.capabilities.dtypes.has(t.dtype); }, info);
+    return unsupported(concat(format.id, " cannot hold ", quoted(info.name), ", whose elements are ", dtype_name(info.dtype),
+                              "; use --cast, or a format that holds it: ", others));
+  }
+  return {};
+}
+
+Status check_count(size_t count, const Format& format) {
+  if (!format.can_write()) return unsupported(concat(format.id, " is read only"));
+  if (!format.capabilities.many && count != 1) {
+    return unsupported(concat(format.id, " holds exactly one tensor and ", count, " are given; choose one with --select NAME"));
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -262,26 +368,22 @@ Result<TensorMap> load(const std::string& path, const Format* format, const Read
 }
 
 Status save(const TensorMap& tensors, const std::string& path, const Format* format, const WriteOptions& options) {
-  if (format == nullptr) {
-    FERRY_ASSIGN_OR_RETURN(format, format_for_output(path));
-  }
-  FERRY_RETURN_IF_ERROR(check_writable(tensors, *format));
-  if (format->write == nullptr) {
-    if (path == "-") return several_files(*format);
-    const size_t slash = path.rfind('/');
-    FileSet files(slash == std::string::npos ? std::string() : path.substr(0, slash + 1));
-    FERRY_RETURN_IF_ERROR(format->write_files(tensors, files, path.substr(slash == std::string::npos ? 0 : slash + 1), options));
-    return files.commit();
-  }
-  FERRY_ASSIGN_OR_RETURN(const auto sink, open_sink(path));
-  FERRY_RETURN_IF_ERROR(format->write(tensors, *sink, options));
-  return sink->close();
+  return save_any(tensors, path, format, options);
+}
+
+Status save(const TensorReader& tensors, const std::string& path, const Format* format, const WriteOptions& options) {
+  return save_any(tensors, path, format, options);
 }
 
 Status write_to(const TensorMap& tensors, const Format& format, ByteSink& sink, const WriteOptions& options) {
   FERRY_RETURN_IF_ERROR(check_writable(tensors, format));
-  if (format.write == nullptr) return several_files(format);
-  FERRY_RETURN_IF_ERROR(format.write(tensors, sink, options));
+  FERRY_RETURN_IF_ERROR(write_bytes(tensors, format, sink, options));
+  return sink.close();
+}
+
+Status write_to(const TensorReader& tensors, const Format& format, ByteSink& sink, const WriteOptions& options) {
+  FERRY_RETURN_IF_ERROR(check_writable(tensors.tensors(), format));
+  FERRY_RETURN_IF_ERROR(write_bytes(tensors, format, sink, options));
   return sink.close();
 }
 
@@ -292,52 +394,20 @@ Result<std::string> to_bytes(const TensorMap& tensors, const Format& format, con
 }
 
 Status check_writable(const TensorMap& tensors, const Format& format) {
-  if (!format.can_write()) return unsupported(concat(format.id, " is read only"));
+  FERRY_RETURN_IF_ERROR(check_count(tensors.size(), format));
   const Capabilities& can = format.capabilities;
-  if (!can.many && tensors.size() != 1) {
-    return unsupported(concat(format.id, " holds exactly one tensor and ", tensors.size(), " are given; choose one with --select NAME"));
-  }
   for (const auto& entry : tensors) {
-    const TensorKind kind = kind_of(entry.tensor);
-    if (!can.kinds.has(kind)) {
-      const std::string others =
-          ids_that([](const Format& f, const Tensor& t) { return f.capabilities.kinds.has(kind_of(t)); }, entry.tensor);
-      const bool sparse = kind != TensorKind::dense;
-      const bool other_layout = (kind == TensorKind::coo || kind == TensorKind::csr || kind == TensorKind::csc) &&
-                                (can.kinds.coo || can.kinds.csr || can.kinds.csc);
-      std::string hint;
-      if (other_layout) {
-        hint = concat("use --layout ", can.kinds.coo ? "coo" : can.kinds.csr ? "csr" : "csc", ", or a format that holds it: ");
-      } else if (sparse && can.kinds.dense) {
-        hint = "use --densify, or a format that holds it: ";
-      } else if (!sparse && (can.kinds.coo || can.kinds.csr)) {
-        hint = "use --sparsify, or a format that holds it: ";
-      } else {
-        hint = "formats that hold it: ";
-      }
-      return unsupported(concat(format.id, " cannot hold ", quoted(entry.name), ", a ", kind_name(kind), " tensor; ", hint, others));
-    }
-    const Shape shape = shape_of(entry.tensor);
-    if (shape.rank() < can.min_rank || shape.rank() > can.max_rank) {
-      const std::string others = ids_that(
-          [](const Format& f, const Tensor& t) {
-            const size_t rank = shape_of(t).rank();
-            return f.capabilities.kinds.has(kind_of(t)) && rank >= f.capabilities.min_rank && rank <= f.capabilities.max_rank;
-          },
-          entry.tensor);
-      const std::string wanted = can.min_rank == can.max_rank ? concat(can.min_rank) : concat(can.min_rank, " to ", can.max_rank);
-      return unsupported(concat(format.id, " holds tensors of ", wanted, " axes and ", quoted(entry.name), " has shape ", shape.to_string(),
-                                "; formats that hold it: ", others));
-    }
-    const DType dtype = dtype_of(entry.tensor);
-    if (!can.dtypes.has(dtype)) {
-      const std::string others = ids_that(
-          [](const Format& f, const Tensor& t) { return f.capabilities.kinds.has(kind_of(t)) && f.capabilities.dtypes.has(dtype_of(t)); },
-          entry.tensor);
-      return unsupported(concat(format.id, " cannot hold ", quoted(entry.name), ", whose elements are ", dtype_name(dtype),
-                                "; use --cast, or a format that holds it: ", others));
-    }
+    const size_t rank = shape_of(entry.tensor).rank();
+    const bool fits =
+        can.kinds.has(kind_of(entry.tensor)) && can.dtypes.has(dtype_of(entry.tensor)) && rank >= can.min_rank && rank <= can.max_rank;
+    if (!fits) return check_one(info_of(entry), format);
   }
+  return {};
+}
+
+Status check_writable(std::span<const TensorInfo> tensors, const Format& format) {
+  FERRY_RETURN_IF_ERROR(check_count(tensors.size(), format));
+  for (const TensorInfo& info : tensors) FERRY_RETURN_IF_ERROR(check_one(info, format));
   return {};
 }
 

@@ -149,8 +149,7 @@ class Measurement {
     options.pool = options_.pool;
     FERRY_ASSIGN_OR_RETURN(auto sink, open_sink(path_));
     if (packing_.compression != Compression::none) sink = compress_sink(std::move(sink), packing_.compression, packing_.level);
-    FERRY_RETURN_IF_ERROR(out_.format->write(tensors_, *sink, options));
-    return sink->close();
+    return write_to(tensors_, *out_.format, *sink, options);
   }
 
   Result<std::unique_ptr<TensorReader>> open() const {
@@ -259,7 +258,7 @@ Result<std::vector<FormatProfile>> profile_formats(const TensorMap& tensors, con
   FERRY_ASSIGN_OR_RETURN(const Workspace workspace, Workspace::make(options.folder));
   std::vector<FormatProfile> out;
   for (const Format* format : all_formats()) {
-    if (format->write == nullptr || format->open == nullptr) continue;
+    if (!format->writes_bytes() || format->open == nullptr) continue;
     if (!options.formats.empty() && std::ranges::find(options.formats, format) == options.formats.end()) continue;
     TensorMap fitted;
     fitted.metadata = tensors.metadata;

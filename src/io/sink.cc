@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
@@ -175,6 +176,17 @@ Result<std::unique_ptr<ByteSink>> open_sink(const std::string& path) {
   const Compression compression = compression_from_name(path);
   if (compression == Compression::none) return sink;
   return compress_sink(std::move(sink), compression);
+}
+
+Status write_through(ByteSink& sink, const Buffer& bytes) {
+  if (!bytes.is_mapped()) return sink.write(bytes.bytes());
+  constexpr size_t kPiece = size_t{4} << 20;
+  for (size_t at = 0; at < bytes.size(); at += kPiece) {
+    const Buffer piece = bytes.slice(at, std::min(kPiece, bytes.size() - at));
+    FERRY_RETURN_IF_ERROR(sink.write(piece.bytes()));
+    if (bytes.size() > kPiece / 4) piece.drop_pages();
+  }
+  return {};
 }
 
 std::unique_ptr<ByteSink> memory_sink(std::string& out) { return std::make_unique<MemorySink>(out); }

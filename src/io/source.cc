@@ -255,7 +255,7 @@ Result<std::shared_ptr<const ByteSource>> open_plain(const std::string& path, co
   if (map == MAP_FAILED) return std::shared_ptr<const ByteSource>(std::make_shared<PreadSource>(fd, size, path, limits));
   std::shared_ptr<const void> owner(map, [size](const void* p) { ::munmap(const_cast<void*>(p), size); });
   return std::shared_ptr<const ByteSource>(
-      std::make_shared<MappedFile>(Buffer::adopt(map, size, std::move(owner)), fd, path, info, limits));
+      std::make_shared<MappedFile>(Buffer::adopt_mapped(map, size, std::move(owner)), fd, path, info, limits));
 }
 
 }  // namespace

@@ -102,11 +102,14 @@ class ZipWriter {
   Status add(std::string_view name, std::span<const std::byte> bytes, ZipMethod method = ZipMethod::stored) {
     return add(name, std::span(&bytes, 1), method);
   }
+  // `lead`, then `body`; of a mapped file, the body's pages are let go behind the work.
+  Status add(std::string_view name, std::string_view lead, const Buffer& body, ZipMethod method = ZipMethod::stored);
   // The central directory and the end record with `comment` (at most 65535 bytes). Last call.
   Status finish(std::string_view comment = "");
 
  private:
   Status put(std::span<const std::byte> bytes);
+  Status add(std::string_view name, std::span<const std::span<const std::byte>> pieces, const Buffer* last, ZipMethod method);
   ByteSink& sink_;
   uint64_t at_ = 0;
   uint64_t count_ = 0;

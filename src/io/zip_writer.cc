@@ -1,5 +1,6 @@
 #include <libdeflate.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "io/zip.h"
@@ -12,6 +13,7 @@ constexpr uint16_t kUtf8 = 1 << 11;
 constexpr uint16_t kDosTime = 0, kDosDate = (0 << 9) | (1 << 5) | 1;  // 1980-01-01 00:00, the first there is
 constexpr uint16_t kAlignField = 0xd935;                              // as Android's zipalign writes it: u16 alignment, then zeros
 constexpr int kLevel = 6;
+constexpr size_t kPiece = size_t{4} << 20;
 
 template <class T>
 void append(std::string& out, T value) {
@@ -61,12 +63,27 @@ Status ZipWriter::put(std::span<const std::byte> bytes) {
 }
 
 Status ZipWriter::add(std::string_view name, std::span<const std::span<const std::byte>> pieces, ZipMethod method) {
+  return add(name, pieces, nullptr, method);
+}
+
+Status ZipWriter::add(std::string_view name, std::string_view lead, const Buffer& body, ZipMethod method) {
+  const std::span<const std::byte> pieces[] = {std::as_bytes(std::span(lead)), body.bytes()};
+  return add(name, pieces, &body, method);
+}
+
+Status ZipWriter::add(std::string_view name, std::span<const std::span<const std::byte>> pieces, const Buffer* last, ZipMethod method) {
   if (name.size() > 0xffff) return limit_exceeded(concat("a zip member name is at most 65535 bytes long, ", name.size(), " were given"));
   uint64_t size = 0;
   uint32_t crc = 0;
   for (const auto piece : pieces) {
     size += piece.size();
-    crc = zip_crc32(piece, crc);
+    const bool mapped = last != nullptr && last->is_mapped() && piece.data() == last->data();
+    for (size_t at = 0; at < piece.size();) {
+      const size_t part = mapped ? std::min(kPiece, piece.size() - at) : piece.size();
+      crc = zip_crc32(piece.subspan(at, part), crc);
+      if (mapped && piece.size() > kPiece) last->slice(at, part).drop_pages();
+      at += part;
+    }
   }
   std::string packed;
   if (method == ZipMethod::deflate && size > 0) {
@@ -140,7 +157,14 @@ Status ZipWriter::add(std::string_view name, std::span<const std::span<const std
   local += extra;
   FERRY_RETURN_IF_ERROR(put(std::as_bytes(std::span(local))));
   if (method != ZipMethod::stored) return put(std::as_bytes(std::span(packed)));
-  for (const auto piece : pieces) FERRY_RETURN_IF_ERROR(put(piece));
+  for (const auto piece : pieces) {
+    if (last == nullptr || piece.data() != last->data()) {
+      FERRY_RETURN_IF_ERROR(put(piece));
+      continue;
+    }
+    at_ += piece.size();
+    FERRY_RETURN_IF_ERROR(write_through(sink_, *last));
+  }
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include "formats/ckpt/saver_v1.h"
 #include "formats/ckpt/state.h"
 #include "formats/ckpt/write.h"
+#include "formats/listed.h"
 #include "io/file_set.h"
 
 namespace ferry::ckpt {
@@ -77,14 +78,19 @@ Result<std::unique_ptr<TensorReader>> open_folder(std::shared_ptr<const Folder> 
 }
 
 // NAME or NAME.index gives NAME.data-00000-of-00001 and then NAME.index.
-Status write_files(const TensorMap& tensors, FileSet& files, std::string_view name, const WriteOptions&) {
+Status write_files(const TensorReader& tensors, FileSet& files, std::string_view name, const WriteOptions&) {
   if (name.ends_with(kIndexSuffix)) name.remove_suffix(kIndexSuffix.size());
   if (name.empty()) return invalid_argument("the path of a checkpoint ends in its name, a folder alone has none");
   FERRY_ASSIGN_OR_RETURN(ByteSink* const data, files.create(shard_name(name, 0, 1)));
   BundleWriter out(*data);
-  for (const auto& entry : tensors) {
+  // What is wrong with a name shows before the first byte.
+  for (const TensorInfo& info : tensors.tensors()) {
+    if (info.kind == TensorKind::dense) FERRY_RETURN_IF_ERROR(BundleWriter::check_name(info.name));
+  }
+  for (size_t i = 0; i < tensors.tensors().size(); ++i) {
+    FERRY_ASSIGN_OR_RETURN(const Tensor tensor, read_as_listed(tensors, i));
     Metadata unused;  // layouts: only COO is written
-    FERRY_ASSIGN_OR_RETURN(const auto arrays, spell_parts(entry.name, entry.tensor, unused));
+    FERRY_ASSIGN_OR_RETURN(const auto arrays, spell_parts(tensors.tensors()[i].name, tensor, unused));
     for (const SpelledArray& array : arrays) FERRY_RETURN_IF_ERROR(out.add(array.name, array.array));
   }
   FERRY_ASSIGN_OR_RETURN(ByteSink* const index, files.create(concat(name, kIndexSuffix)));
@@ -106,7 +112,6 @@ const Format kFormat = {
     .options = {},
     .sniff = sniff,
     .open = open,
-    .write = nullptr,
     .sniff_folder = sniff_folder,
     .open_folder = open_folder,
     .sniff_end = sniff_end,

@@ -1,5 +1,6 @@
 #include "formats/ckpt/write.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -76,29 +77,43 @@ Status BundleWriter::pad(size_t alignment) {
   return gap == 0 ? Status() : write(std::span(kZeros).first(gap));
 }
 
-Status BundleWriter::add(std::string_view name, const DenseTensor& tensor) {
+// Elements and the checksum of them, in pieces that the cache still holds when they are looked at again.
+Status BundleWriter::write(const Buffer& bytes, uint32_t& crc) {
+  constexpr size_t kPiece = size_t{1} << 20;
+  for (size_t at = 0; at < bytes.size(); at += kPiece) {
+    const Buffer piece = bytes.slice(at, std::min(kPiece, bytes.size() - at));
+    crc = crc32c(piece.bytes(), crc);
+    FERRY_RETURN_IF_ERROR(write(piece.bytes()));
+    if (bytes.size() > kPiece / 4) piece.drop_pages();
+  }
+  return {};
+}
+
+Status BundleWriter::check_name(std::string_view name) {
   if (name.empty()) return unsupported("a checkpoint has no tensor without a name; give it one (--rename)");
   if (name.front() == '\0')
     return unsupported(concat("a checkpoint keeps names that begin with a zero byte for slices; rename ", quoted(name)));
+  return {};
+}
+
+Status BundleWriter::add(std::string_view name, const DenseTensor& tensor) {
+  FERRY_RETURN_IF_ERROR(check_name(name));
   if (entries_.contains(name)) return invalid_argument(concat("two arrays are named ", quoted(name), "; rename one (--rename)"));
   uint64_t offset, size;
   uint32_t crc = 0;
   if (tensor.is_string()) {
     const StringsView strings = tensor.strings();
     const std::string lengths = lengths_of(strings, crc);
-    const auto text = std::as_bytes(std::span(strings.bytes() + strings.offsets()[0], static_cast<size_t>(strings.total_bytes())));
+    const Buffer text = tensor.string_bytes().slice(static_cast<size_t>(strings.offsets()[0]), static_cast<size_t>(strings.total_bytes()));
     offset = at_;
     size = lengths.size() + text.size();
     FERRY_RETURN_IF_ERROR(write(std::as_bytes(std::span(lengths))));
-    FERRY_RETURN_IF_ERROR(write(text));
-    crc = crc32c(text, crc);
+    FERRY_RETURN_IF_ERROR(write(text, crc));
   } else {
-    const std::span<const std::byte> bytes(static_cast<const std::byte*>(tensor.raw()), tensor.num_bytes());
     FERRY_RETURN_IF_ERROR(pad(element_alignment(tensor.dtype())));
     offset = at_;
-    size = bytes.size();
-    FERRY_RETURN_IF_ERROR(write(bytes));
-    crc = crc32c(bytes);
+    size = tensor.num_bytes();
+    FERRY_RETURN_IF_ERROR(write(tensor.buffer(), crc));
   }
   entries_.emplace(name, entry_of(tensor, offset, size, mask_crc(crc)));
   return {};

@@ -17,10 +17,12 @@ class BundleWriter {
   explicit BundleWriter(ByteSink& data) : data_(data) {}
   // invalid_argument for a name that was there before, or that a checkpoint cannot have.
   Status add(std::string_view name, const DenseTensor& tensor);
+  static Status check_name(std::string_view name);
   std::string finish() &&;
 
  private:
   Status write(std::span<const std::byte> bytes);
+  Status write(const Buffer& bytes, uint32_t& crc);
   Status pad(size_t alignment);
   ByteSink& data_;
   uint64_t at_ = 0;

@@ -1,7 +1,9 @@
 // The npz format: a zip archive of npy arrays; composite tensors by the Parts rule, or as SciPy writes them.
+#include <optional>
 #include <unordered_set>
 
 #include "ferry/format.h"
+#include "formats/listed.h"
 #include "formats/npy/npy.h"
 #include "formats/npy/options.h"
 #include "formats/npz/metadata.h"
@@ -21,63 +23,77 @@ Sniff sniff(std::span<const std::byte> head) {
   return text.size() >= 30 + name && text.substr(30, name).ends_with(".npy") ? Sniff::certain : Sniff::no;
 }
 
-// Arrays in the order they are written, strings that npy cannot hold split into bytes and offsets.
-Result<std::vector<SpelledArray>> spell(const TensorMap& tensors, const WriteOptions& options, Metadata& metadata) {
+// Whether the one tensor is written as SciPy does: asked for, or possible where nobody says.
+Result<bool> is_for_scipy(const TensorReader& tensors, const WriteOptions& options, std::optional<SparseTensor>& root) {
   const std::string_view choice = options.format.get("scipy", "auto");
-  const auto* root = tensors.size() == 1 && tensors[0].name.empty() ? std::get_if<SparseTensor>(&tensors[0].tensor) : nullptr;
-  bool scipy = root != nullptr && !scipy_obstacle(*root);
-  if (choice != "auto") {
-    FERRY_ASSIGN_OR_RETURN(const bool wanted, options.format.get_bool("scipy", true));
-    if (wanted && root == nullptr) {
-      return unsupported("SciPy's npz holds one sparse tensor without a name; choose it with --select and rename it, or leave scipy unset");
-    }
-    if (wanted && !scipy) return unsupported(concat(*scipy_obstacle(*root), "; leave scipy unset, or cast the values"));
-    scipy = wanted;
+  const auto infos = tensors.tensors();
+  if (infos.size() == 1 && infos[0].name.empty() && infos[0].kind != TensorKind::dense && infos[0].kind != TensorKind::ragged) {
+    FERRY_ASSIGN_OR_RETURN(const Tensor tensor, read_as_listed(tensors, 0));
+    root = std::get<SparseTensor>(tensor);
   }
-  if (scipy) {
-    for (const auto& [key, value] : tensors[0].metadata) metadata.append(concat("/", key), value);
-    return spell_scipy(*root);
+  const bool can = root && !scipy_obstacle(*root);
+  if (choice == "auto") return can;
+  FERRY_ASSIGN_OR_RETURN(const bool wanted, options.format.get_bool("scipy", true));
+  if (wanted && !root) {
+    return unsupported("SciPy's npz holds one sparse tensor without a name; choose it with --select and rename it, or leave scipy unset");
   }
-  FERRY_ASSIGN_OR_RETURN(const bool narrow, options.format.get_bool("narrow", false));
+  if (wanted && !can) return unsupported(concat(*scipy_obstacle(*root), "; leave scipy unset, or cast the values"));
+  return wanted;
+}
+
+// The arrays of one tensor in the order they are written, strings that npy cannot hold split into bytes and offsets.
+Result<std::vector<SpelledArray>> spell(const TensorInfo& info, const Tensor& tensor, bool narrow, Metadata& metadata) {
+  FERRY_ASSIGN_OR_RETURN(auto arrays, spell_parts(info.name, tensor, metadata));
+  if (narrow) FERRY_RETURN_IF_ERROR(narrow_indices(arrays, tensor));
+  for (const auto& [key, value] : info.metadata) {
+    if (key == npy::kUntypedKey || (key == "layout" && (info.kind == TensorKind::csr || info.kind == TensorKind::csc))) continue;
+    metadata.append(concat(info.name, "/", key), value);
+  }
   std::vector<SpelledArray> out;
-  for (const auto& entry : tensors) {
-    FERRY_ASSIGN_OR_RETURN(auto arrays, spell_parts(entry.name, entry.tensor, metadata));
-    if (narrow) FERRY_RETURN_IF_ERROR(narrow_indices(arrays, entry.tensor));
-    const TensorKind kind = kind_of(entry.tensor);
-    for (const auto& [key, value] : entry.metadata) {
-      if (key == npy::kUntypedKey || (key == "layout" && (kind == TensorKind::csr || kind == TensorKind::csc))) continue;
-      metadata.append(concat(entry.name, "/", key), value);
+  for (SpelledArray& array : arrays) {
+    if (!array.array.is_string() || npy::fits_fixed_width(array.array)) {
+      out.push_back(std::move(array));
+      continue;
     }
-    for (SpelledArray& array : arrays) {
-      if (!array.array.is_string() || npy::fits_fixed_width(array.array)) {
-        out.push_back(std::move(array));
-        continue;
-      }
-      FERRY_ASSIGN_OR_RETURN(auto split, spell_parts(array.name, Tensor(std::move(array.array)), metadata, true));
-      for (SpelledArray& piece : split) out.push_back(std::move(piece));
-    }
+    FERRY_ASSIGN_OR_RETURN(auto split, spell_parts(array.name, Tensor(std::move(array.array)), metadata, true));
+    for (SpelledArray& piece : split) out.push_back(std::move(piece));
   }
   return out;
 }
 
-Status write(const TensorMap& tensors, ByteSink& sink, const WriteOptions& options) {
+Status write(const TensorReader& tensors, ByteSink& sink, const WriteOptions& options) {
   FERRY_ASSIGN_OR_RETURN(const bool compress, options.format.get_bool("compress", false));
+  FERRY_ASSIGN_OR_RETURN(const bool narrow, options.format.get_bool("narrow", false));
   const ZipMethod method = compress ? ZipMethod::deflate : ZipMethod::stored;
-  Metadata metadata = tensors.metadata;
-  FERRY_ASSIGN_OR_RETURN(const auto arrays, spell(tensors, options, metadata));
+  Metadata metadata = tensors.metadata();
   ZipWriter zip(sink);
-  std::unordered_set<std::string_view> names;
-  for (const SpelledArray& array : arrays) {
+  std::unordered_set<std::string> names;
+  const auto add = [&](const SpelledArray& array) -> Status {
     if (!names.insert(array.name).second) {
       return invalid_argument(
           concat("two arrays are named ", quoted(array.name), ", one of them as part of a tensor; rename one (--rename)"));
     }
-    if (array.name.find('\0') != std::string::npos)
-      return unsupported(concat("npz cannot hold the name ", quoted(array.name), ", it has a NUL byte"));
     auto encoded = npy::encode(array.array);
     if (!encoded.ok()) return encoded.status().with_context(concat("tensor ", quoted(array.name)));
-    const std::span<const std::byte> pieces[] = {std::as_bytes(std::span(encoded->header)), encoded->elements.bytes()};
-    FERRY_RETURN_IF_ERROR(zip.add(concat(array.name, ".npy"), pieces, method));
+    return zip.add(concat(array.name, ".npy"), encoded->header, encoded->elements, method);
+  };
+  // What is wrong with a name shows before the first byte.
+  for (const TensorInfo& info : tensors.tensors()) {
+    if (info.name.find('\0') != std::string::npos)
+      return unsupported(concat("npz cannot hold the name ", quoted(info.name), ", it has a NUL byte"));
+  }
+  std::optional<SparseTensor> root;
+  FERRY_ASSIGN_OR_RETURN(const bool scipy, is_for_scipy(tensors, options, root));
+  if (scipy) {
+    for (const auto& [key, value] : tensors.tensors()[0].metadata) metadata.append(concat("/", key), value);
+    FERRY_ASSIGN_OR_RETURN(const auto arrays, spell_scipy(*root));
+    for (const SpelledArray& array : arrays) FERRY_RETURN_IF_ERROR(add(array));
+  } else {
+    for (size_t i = 0; i < tensors.tensors().size(); ++i) {
+      FERRY_ASSIGN_OR_RETURN(const Tensor tensor, read_as_listed(tensors, i));
+      FERRY_ASSIGN_OR_RETURN(const auto arrays, spell(tensors.tensors()[i], tensor, narrow, metadata));
+      for (const SpelledArray& array : arrays) FERRY_RETURN_IF_ERROR(add(array));
+    }
   }
   if (metadata.empty()) return zip.finish();
   FERRY_ASSIGN_OR_RETURN(const std::string json, metadata_to_json(metadata));
@@ -106,7 +122,7 @@ const Format kFormat = {
     .options = kOptions,
     .sniff = sniff,
     .open = open,
-    .write = write,
+    .write_from = write,
     .open_names = open_names,
 };
 

@@ -96,9 +96,7 @@ std::optional<uint64_t> bytes_of(Type type, const Shape& shape) {
   return *bits / 8;
 }
 
-Stored stored_as(const DenseTensor& tensor, const Metadata& metadata) {
-  const DType dtype = tensor.dtype();
-  const Shape& shape = tensor.shape();
+Stored stored_as(DType dtype, const Shape& shape, const Metadata& metadata) {
   if (dtype == DType::complex128) {
     Shape pairs = shape;
     pairs.append(2);
@@ -112,7 +110,7 @@ Stored stored_as(const DenseTensor& tensor, const Metadata& metadata) {
     const auto type = type_from_name(*untyped);
     const std::string* text = metadata.find(kUntypedShapeKey);
     const auto theirs = text == nullptr ? std::optional<Shape>(shape) : shape_from_text(*text);
-    if (type && row(*type).dtype == DType::uint8 && *type != Type::U8 && theirs && bytes_of(*type, *theirs) == tensor.num_bytes()) {
+    if (type && row(*type).dtype == DType::uint8 && *type != Type::U8 && theirs && bytes_of(*type, *theirs) == bytes_of(Type::U8, shape)) {
       return {*type, *theirs, Coding::plain, false};
     }
   }

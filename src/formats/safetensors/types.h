@@ -47,7 +47,7 @@ struct Stored {
   bool declared;  // kDTypeKey is needed to know the dtype
 };
 // How a tensor is written; `metadata` is its own, where kUntypedKey may stand. Not for strings.
-Stored stored_as(const DenseTensor& tensor, const Metadata& metadata);
+Stored stored_as(DType dtype, const Shape& shape, const Metadata& metadata);
 Result<Buffer> encode(const DenseTensor& tensor, const Stored& stored);
 
 // What an array of the file is in memory.
