@@ -37,6 +37,7 @@ void add_wire(nb::module_& m);
 void add_records(nb::module_& m);
 void add_dataset(nb::module_& m);
 void add_examples(nb::module_& m);
+void add_engine(nb::module_& m);
 
 // ---- Errors: a Status leaves as tensorferry.Error or one of its kin, with .code, .offset and .path.
 

@@ -19,6 +19,7 @@ NB_MODULE(_core, m) {
   add_arrow(m);
   add_wire(m);
   add_examples(m);
+  add_engine(m);
   add_records(m);
   add_dataset(m);
 }
