@@ -131,6 +131,15 @@ struct Plan {
 Plan make_plan(std::span<const Have> have, std::span<const Wanted> wanted, const RenameRules* rules = nullptr,
                const PlanOptions& options = {});
 
+// For people: what is restored is counted; every problem is a line, with what would solve it below. For scripts: docs/checkpoints.md has
+// the schema.
+struct PlanTextOptions {
+  size_t most_rows = 20;                // of each kind; 0: all
+  std::string_view checkpoint, target;  // for the JSON: what was compared
+};
+std::string plan_table(const Plan& plan, std::span<const Have> have, std::span<const Wanted> wanted, const PlanTextOptions& options = {});
+std::string plan_json(const Plan& plan, std::span<const Have> have, std::span<const Wanted> wanted, const PlanTextOptions& options = {});
+
 // Whether every value of `from` has its equal in `to`.
 bool cast_is_lossless(DType from, DType to);
 

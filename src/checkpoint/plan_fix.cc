@@ -226,7 +226,7 @@ std::string fix_text(const Fix& fix, const Have& have) {
     const std::string_view what = axis == 0 ? "row" : "element";
     const int64_t by = to > from ? to - from : from - to;
     const std::string where = axis == 0 ? std::string() : concat(" along axis ", axis);
-    add(to > from ? concat("grow by ", by, " ", what, by == 1 ? "" : "s", where, ", which keep the values they have")
+    add(to > from ? concat("grow by ", by, " ", what, by == 1 ? "" : "s", where, by == 1 ? " (kept as it is)" : " (kept as they are)")
                   : concat("cut off the last ", by, " ", what, by == 1 ? "" : "s", where));
   }
   if (fix.cast) {

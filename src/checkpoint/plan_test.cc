@@ -6,7 +6,6 @@
 #include <chrono>
 
 #include "checkpoint/plan_names.h"
-#include "checkpoint/plan_text.h"
 #include "checkpoint/rename.h"
 #include "ferry/status.h"
 
@@ -245,8 +244,7 @@ TEST(Plan, AGrownEmbeddingIsFoundInItsRenamedScope) {
   const Planned out = plan(have, wanted);
   EXPECT_EQ(out.verdict("new/words"), "shape! old/words");
   EXPECT_EQ(out["new/words"].reason,
-            "[1200, 8] in the checkpoint, [1250, 8] wanted (renamed scope old/ → new/); would fit: grow by 50 rows, which "
-            "keep the values they have");
+            "[1200, 8] in the checkpoint, [1250, 8] wanted (renamed scope old/ → new/); would fit: grow by 50 rows (kept as they are)");
   EXPECT_EQ(out["new/words"].remedy, "--accept-proposed --fix resize");
   PlanOptions all{.accept_proposed = true};
   all.fixes.resize = true;
@@ -329,9 +327,9 @@ TEST(Plan, ShapesThatDifferSayWhatWouldFit) {
       {{3, 4}, {4, 3}, "transpose (1, 0)", "--fix transpose"},
       {{16, 3, 5, 7}, {5, 7, 3, 16}, "transpose (2, 3, 1, 0): OIHW → HWIO", "--fix transpose"},
       {{2, 3, 4}, {4, 2, 3}, "transpose (2, 0, 1)", "--fix transpose"},
-      {{1200, 8}, {1250, 8}, "grow by 50 rows, which keep the values they have", "--fix resize"},
+      {{1200, 8}, {1250, 8}, "grow by 50 rows (kept as they are)", "--fix resize"},
       {{1201, 8}, {1200, 8}, "cut off the last 1 row", "--fix resize"},
-      {{8, 3}, {8, 5}, "grow by 2 elements along axis 1, which keep the values they have", "--fix resize"},
+      {{8, 3}, {8, 5}, "grow by 2 elements along axis 1 (kept as they are)", "--fix resize"},
       {{1, 4}, {4}, "remove axes of 1: [1, 4] → [4]", "--fix axes"},
       {{4}, {4, 1, 1}, "add axes of 1: [4] → [4, 1, 1]", "--fix axes"},
       {{1, 4}, {4, 1}, "move axes of 1: [1, 4] → [4, 1]", "--fix axes"},
@@ -357,9 +355,8 @@ TEST(Plan, AGrownEmbeddingAsTableAndJson) {
             "incomplete: 0 of 1 variable restored\n"
             "\n"
             "shape differs: 1\n"
-            "  emb/embeddings  float32 [1250, 8]    [1200, 8] in the checkpoint, [1250, 8] wanted; would fit: grow by 50 rows, which keep "
-            "the values "
-            "they have\n"
+            "  emb/embeddings  float32 [1250, 8]    [1200, 8] in the checkpoint, [1250, 8] wanted; would fit: grow by 50 rows "
+            "(kept as they are)\n"
             "    to solve: --fix resize\n");
   EXPECT_NE(out.json().find(R"("fix":{"resize":{"axis":0,"from":1200,"to":1250}})"), std::string::npos) << out.json();
 }

@@ -1,8 +1,9 @@
-#include "checkpoint/plan_text.h"
+#include "ferry/plan.h"
 
 #include <algorithm>
 #include <array>
 #include <map>
+#include <unordered_map>
 #include <vector>
 
 #include "checkpoint/plan_fix.h"
@@ -13,8 +14,19 @@ namespace ferry {
 namespace {
 
 std::string_view first_of(std::string_view a, std::string_view b, std::string_view c) { return !a.empty() ? a : !b.empty() ? b : c; }
-std::string shown(const Wanted& wanted) { return printable(first_of(wanted.name, wanted.path, wanted.key)); }
-std::string shown(const Have& have) { return printable(first_of(have.name, have.key, have.path)); }
+
+// What a list's items are called: by their names, or where several have the same one, by path or key.
+template <class Item>
+std::vector<std::string> shown_names(std::span<const Item> items) {
+  std::unordered_map<std::string_view, size_t> count;
+  for (const Item& item : items) ++count[item.name];
+  std::vector<std::string> out;
+  for (const Item& item : items) {
+    const bool shared = count[item.name] > 1;
+    out.push_back(printable(shared ? first_of(item.path, item.key, item.name) : first_of(item.name, item.path, item.key)));
+  }
+  return out;
+}
 
 std::string_view heading(Verdict verdict) {
   switch (verdict) {
@@ -72,7 +84,12 @@ std::string counted(size_t count, std::string_view noun) { return concat(count, 
 class PlanTable {
  public:
   PlanTable(const Plan& plan, std::span<const Have> have, std::span<const Wanted> wanted, const PlanTextOptions& options)
-      : plan_(plan), have_(have), wanted_(wanted), most_(options.most_rows == 0 ? SIZE_MAX : options.most_rows) {}
+      : plan_(plan),
+        have_(have),
+        wanted_(wanted),
+        most_(options.most_rows == 0 ? SIZE_MAX : options.most_rows),
+        have_names_(shown_names(have)),
+        wanted_names_(shown_names(wanted)) {}
 
   std::string print() {
     summary();
@@ -102,7 +119,7 @@ class PlanTable {
       restored += row.restored;
       required += row.required;
       restored_required += row.required && row.restored;
-      if (row.restored) ++by[row.verdict];
+      if (row.required && row.restored) ++by[row.verdict];
     }
     out_ += concat(plan_.complete()      ? "complete"
                    : plan_.allow_partial ? "partial"
@@ -140,8 +157,10 @@ class PlanTable {
         const Wanted& wanted = wanted_[row->wanted];
         std::string what = wanted.dtype ? concat(dtype_name(*wanted.dtype), " ") : std::string();
         if (wanted.shape) what += plan::shape_text(*wanted.shape);
-        std::string from = row->have && shown(have_[*row->have]) != shown(wanted) ? concat("← ", shown(have_[*row->have])) : std::string();
-        columns.add({shown(wanted), what, from, printable_words(row->reason)});
+        const std::string& name = wanted_names_[row->wanted];
+        std::string from;
+        if (row->have && have_names_[*row->have] != name) from = concat("← ", have_names_[*row->have]);
+        columns.add({name, what, from, printable_words(row->reason)});
       }
       columns.print(out_, "  ");
       if (!remedy.empty()) out_ += concat("    to solve: ", printable(remedy), "\n");
@@ -169,7 +188,7 @@ class PlanTable {
       if (plan_.uses[h].use != Use::unexpected) continue;
       ++printed;
       columns.add(
-          {shown(have_[h]), concat(dtype_name(have_[h].dtype), " ", plan::shape_text(have_[h].shape)), printable(plan_.uses[h].reason)});
+          {have_names_[h], concat(dtype_name(have_[h].dtype), " ", plan::shape_text(have_[h].shape)), printable(plan_.uses[h].reason)});
     }
     columns.print(out_, "  ");
     if (count[Use::unexpected] > printed) out_ += concat("  … and ", count[Use::unexpected] - printed, " more\n");
@@ -179,6 +198,7 @@ class PlanTable {
   std::span<const Have> have_;
   std::span<const Wanted> wanted_;
   const size_t most_;
+  const std::vector<std::string> have_names_, wanted_names_;
   std::string out_;
 };
 

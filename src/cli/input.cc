@@ -157,7 +157,7 @@ std::optional<size_t> Input::find(Context& context, std::string_view name) const
 }
 
 std::optional<Input> open_input(Context& context, const Arguments& arguments, std::string_view path, const Format* out,
-                                std::string_view from) {
+                                std::string_view from, bool as_arrays) {
   Input input;
   input.path = path;
   const auto failed = [&](const Status& status) {
@@ -170,7 +170,7 @@ std::optional<Input> open_input(Context& context, const Arguments& arguments, st
   if (named) input.format = find_format(*named);
   ReadOptions options;
   options.limits = context.limits;
-  options.parts.enabled = !arguments.has("no-parts");
+  options.parts.enabled = !as_arrays && !arguments.has("no-parts");
   for (std::string_view text : arguments.all("parts")) {
     const auto assignment = split_assignment(text);
     if (!assignment) {

@@ -41,8 +41,9 @@ struct Input {
 
 // Each prints the error and gives nullopt; the exit code is then in the context. Options are held against the format's
 // own list, and `out` is the format of the other side where there is one. `from`: the option that names this file's format first.
+// `as_arrays`: no array is a part of another tensor, whatever the options say.
 std::optional<Input> open_input(Context& context, const Arguments& arguments, std::string_view path, const Format* out = nullptr,
-                                std::string_view from = "from");
+                                std::string_view from = "from", bool as_arrays = false);
 // The format of OUT: --to, else by extension.
 const Format* output_format(Context& context, const Arguments& arguments, std::string_view path);
 std::optional<FormatOptions> output_options(Context& context, const Arguments& arguments, const Format& format, const Format* in = nullptr);

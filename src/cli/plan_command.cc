@@ -1,0 +1,220 @@
+// ferry plan: which variables of a target a checkpoint restores, and what would help with the others.
+#include <unordered_map>
+
+#include "checkpoint/rename.h"
+#include "cli/command.h"
+#include "cli/input.h"
+#include "cli/progress.h"
+#include "cli/text.h"
+#include "ferry/restore.h"
+
+namespace ferry::cli {
+namespace {
+
+constexpr Option kOptions[] = {
+    {"for", 0, Takes::path, "TARGET", "what is to be restored: a checkpoint, a SavedModel, a list of names (JSON, CSV)"},
+    {"rename", 0, Takes::text, "REGEX=NAME", "rename what the checkpoint has; \\1 is a group; @FILE holds rules", true},
+    {"rules", 0, Takes::path, "FILE", "rename rules, one a line", true},
+    {"accept-proposed", 0, Takes::nothing, "", "restore what is proposed, too"},
+    {"allow-partial", 0, Takes::nothing, "", "what is not restored stays as it is: exit 0 (expect_partial)"},
+    {"slots", 0, Takes::nothing, "", "the optimizer's slots and counters are wanted as well"},
+    {"fix", 0, Takes::text, "KIND", "make fit what does not: transpose, reshape, axes, resize, cast, all", true},
+    {"write", 0, Takes::path, "OUT", "write the target as it is once restored"},
+    {"from-target", 0, Takes::format, "FORMAT", "TARGET's format"},
+    {"all", 0, Takes::nothing, "", "every line, however many"},
+    {"json", 0, Takes::nothing, "", "one JSON object"},
+};
+
+constexpr std::pair<std::string_view, bool Fixes::*> kFixes[] = {{"transpose", &Fixes::transpose},
+                                                                 {"reshape", &Fixes::reshape},
+                                                                 {"axes", &Fixes::axes},
+                                                                 {"resize", &Fixes::resize},
+                                                                 {"cast", &Fixes::cast}};
+
+// Gives false after a line about a wrong option.
+bool read_options(Context& context, const Arguments& arguments, PlanOptions& options, RenameRules& rules) {
+  options.slots = arguments.has("slots");
+  options.accept_proposed = arguments.has("accept-proposed");
+  options.allow_partial = arguments.has("allow-partial");
+  for (const std::string_view text : arguments.all("fix")) {
+    for (const std::string_view word : split(text, ',')) {
+      bool known = word == "all";
+      for (const auto& [name, member] : kFixes) {
+        if (word != name && word != "all") continue;
+        options.fixes.*member = known = true;
+      }
+      if (known) continue;
+      std::vector<std::string_view> names = {"all"};
+      for (const auto& [name, member] : kFixes) names.push_back(name);
+      context.usage(
+          concat("--fix is ", quoted(word), ", expected transpose, reshape, axes, resize, cast or all", did_you_mean(word, names)));
+      return false;
+    }
+  }
+  const auto add = [&](std::string_view option, std::string_view rule) {
+    const Status status = rules.add(rule);
+    if (status.ok()) return true;
+    if (status.code() == StatusCode::invalid_argument) {
+      context.usage(concat("--", option, ": ", status.message()));
+    } else {
+      context.fail(status);
+    }
+    return false;
+  };
+  for (const std::string_view rule : arguments.all("rename")) {
+    if (!add("rename", rule)) return false;
+  }
+  for (const std::string_view file : arguments.all("rules")) {
+    if (!add("rules", concat("@", file))) return false;
+  }
+  return true;
+}
+
+// A file of tensors with what is known of them.
+struct Described {
+  Input input;
+  std::optional<ObjectGraph> objects;
+  std::vector<Variable> variables;
+};
+
+std::optional<Described> describe(Context& context, const Arguments& arguments, std::string_view path, std::string_view from) {
+  auto input = open_input(context, arguments, path, nullptr, from, true);
+  if (!input) return std::nullopt;
+  Described out{*std::move(input), {}, {}};
+  auto objects = read_object_graph(*out.input.reader, context.limits);
+  if (!objects.ok()) {
+    context.fail(path, objects.status());
+    return std::nullopt;
+  }
+  out.objects = *std::move(objects);
+  auto variables = describe_variables(out.input.tensors(), out.objects ? &*out.objects : nullptr);
+  if (!variables.ok()) {
+    context.fail(path, variables.status());
+    return std::nullopt;
+  }
+  out.variables = *std::move(variables);
+  return out;
+}
+
+// What is wanted, and where it is a file of tensors, that.
+struct Target {
+  std::vector<Wanted> wanted;
+  std::optional<Described> file;
+  std::vector<size_t> tensors;
+};
+
+std::optional<Target> read_target(Context& context, const Arguments& arguments, std::string_view path) {
+  const bool may_be_list =
+      path == "-" || path.ends_with(".json") || path.ends_with(".csv") || path.ends_with(".tsv") || path.ends_with(".txt");
+  if (may_be_list && !arguments.has("from-target")) {
+    const auto failed = [&](const Status& status) {
+      context.fail(path, status);
+      return std::nullopt;
+    };
+    auto source = open_source(std::string(path), {.limits = context.limits});
+    if (!source.ok()) return failed(source.status());
+    auto text = (*source)->view(0, (*source)->size());
+    if (!text.ok()) return failed(text.status());
+    auto list = read_wanted(text->text(), context.limits);
+    if (!list.ok()) return failed(list.status());
+    if (*list) return Target{**std::move(list), {}, {}};
+    if (path == "-") return failed(invalid_argument("no list of variables, expected JSON or CSV with name, dtype and shape"));
+  }
+  auto file = describe(context, arguments, path, "from-target");
+  if (!file) return std::nullopt;
+  Target out{{}, *std::move(file), {}};
+  auto wanted = wanted_of(out.file->variables, out.file->input.tensors());
+  out.wanted = std::move(wanted.wanted);
+  out.tensors = std::move(wanted.tensors);
+  return out;
+}
+
+// One tensor after the other: memory does not grow with the model.
+int write(Context& context, const RestoredFrom& from, std::string_view path, const Format& format, const FormatOptions& options) {
+  const auto reader = restored_tensors(from);
+  if (!reader.ok()) return context.fail(path, reader.status());
+  WriteOptions write;
+  write.format = options;
+  write.pool = from.pool;
+  const Progress progress(context, "writing");
+  const Status status = save(**reader, std::string(path), &format, write);
+  return status.ok() ? 0 : context.fail(path, status);
+}
+
+int run(Context& context, const Arguments& arguments) {
+  const auto target_path = arguments.get("for");
+  if (!target_path) return context.usage("--for TARGET is missing: what is the checkpoint to be restored into?");
+  PlanOptions options;
+  RenameRules rules;
+  if (!read_options(context, arguments, options, rules)) return context.exit_code();
+  const auto out_path = arguments.get("write");
+  const Format* out = nullptr;
+  std::optional<FormatOptions> out_options;
+  if (out_path) {
+    if ((out = output_format(context, arguments, *out_path)) == nullptr) return context.exit_code();
+  }
+  const std::string_view path = arguments.words()[0];
+  if (path == "-" && *target_path == "-") return context.usage("stdin can be the checkpoint or the target, not both");
+  const auto checkpoint = describe(context, arguments, path, "from");
+  if (!checkpoint) return context.exit_code();
+  if (out != nullptr) {
+    out_options = output_options(context, arguments, *out, checkpoint->input.format);
+    if (!out_options) return context.exit_code();
+  }
+  const auto target = read_target(context, arguments, *target_path);
+  if (!target) return context.exit_code();
+
+  const std::vector<Have> have = have_of(checkpoint->variables, checkpoint->input.tensors());
+  std::unordered_map<uint32_t, size_t> by_node;
+  if (checkpoint->objects) {
+    for (const Variable& variable : checkpoint->variables) {
+      if (variable.node) by_node.emplace(*variable.node, variable.tensor);
+    }
+    options.find_path = [&](std::string_view text) -> std::optional<size_t> {
+      const auto node = checkpoint->objects->find(text);
+      const auto it = node ? by_node.find(*node) : by_node.end();
+      return it == by_node.end() ? std::nullopt : std::optional(it->second);
+    };
+  }
+  const Plan plan = make_plan(have, target->wanted, &rules, options);
+  const PlanTextOptions text{.most_rows = arguments.has("all") ? size_t{0} : size_t{20}, .checkpoint = path, .target = *target_path};
+  context.out.print(arguments.has("json") ? plan_json(plan, have, target->wanted, text) : plan_table(plan, have, target->wanted, text));
+  if (!plan.applicable()) {
+    if (out_path) context.warn(*out_path, "not written, because the plan is incomplete (--allow-partial)");
+    return kNegative;
+  }
+  if (out == nullptr) return 0;
+  RestoredFrom from{.plan = plan, .have = have, .wanted = target->wanted, .checkpoint = *checkpoint->input.reader, .pool = context.pool()};
+  if (target->file) {
+    from.target = target->file->input.reader.get();
+    from.target_tensors = target->tensors;
+  }
+  return write(context, from, *out_path, *out, *out_options);
+}
+
+}  // namespace
+
+extern const Command plan_command = {
+    .group = Group::restore,
+    .name = "plan",
+    .summary = "what a checkpoint restores into a model, what is missing, and what would help",
+    .usage = "CKPT --for TARGET",
+    .options = kOptions,
+    .reads = true,
+    .writes = true,
+    .least = 1,
+    .most = 1,
+    .details =
+        "For each variable of TARGET: restored by its key, its place in the object graph, its name or a rule; proposed, where the names\n"
+        "differ in a way that is well known (a scope renamed, PyTorch's words for Keras', transposed as these mean) or only one tensor\n"
+        "could be meant; missing; or of another shape or dtype, with what would make it fit. Nothing proposed is restored unless\n"
+        "--accept-proposed is written, nothing is made to fit without --fix. Exit 1 where a variable is left.\n"
+        "\n"
+        "TARGET is anything that holds named tensors, a SavedModel included, or a list: JSON objects with name, dtype and shape, or CSV.\n"
+        "--write OUT writes the target's tensors under its keys, in its order and dtypes, with its object graph, and with what is not\n"
+        "restored as it was: TensorFlow restores such a checkpoint without a warning.",
+    .example = "ferry plan old/model.ckpt-100 --for new/ckpt-1 --rename '^tower/=encoder/' --write restored.ckpt --to ckpt",
+    .run = run,
+};
+
+}  // namespace ferry::cli
