@@ -1,7 +1,10 @@
 #include "ferry/checkpoint.h"
 
+#include <atomic>
 #include <mutex>
 #include <unordered_map>
+
+#include "formats/ckpt/lookup.h"
 
 namespace ferry {
 namespace {
@@ -9,10 +12,10 @@ namespace {
 // Positions by a text that should be of one variable only.
 class Index {
  public:
-  void add(std::string_view text, size_t i) {
-    if (text.empty()) return;
+  bool add(std::string_view text, size_t i) {  // false where it was there already
     const auto [it, is_new] = places_.emplace(text, i);
     if (!is_new) it->second = kSeveral;
+    return is_new;
   }
   std::optional<size_t> find(std::string_view text) const {
     const auto it = places_.find(text);
@@ -53,6 +56,8 @@ struct Checkpoint::State {
   const Format* format;
   ReadOptions options;
 
+  mutable std::atomic<bool> is_listed = false;  // then one more look costs less there
+
   struct Listing {
     std::unique_ptr<TensorReader> reader;
     Index keys;
@@ -64,13 +69,17 @@ struct Checkpoint::State {
   };
   Once<Listing> listing;
   Once<Described> described;
+  Once<std::unique_ptr<ckpt::Lookup>> lookup;  // null where the format has none
 
   Result<const Listing*> list() const {
     return listing.get([&]() -> Result<Listing> {
       Listing out;
       FERRY_ASSIGN_OR_RETURN(out.reader, open_tensors(place, format, options));
       const auto tensors = out.reader->tensors();
-      for (size_t i = 0; i < tensors.size(); ++i) out.keys.add(tensors[i].name, i);
+      for (size_t i = 0; i < tensors.size(); ++i) {
+        if (!out.keys.add(tensors[i].name, i)) return data_loss(concat("two tensors are called ", quoted(tensors[i].name)));
+      }
+      is_listed = true;
       return out;
     });
   }
@@ -81,8 +90,8 @@ struct Checkpoint::State {
       FERRY_ASSIGN_OR_RETURN(out.objects, read_object_graph(*listed->reader, options.limits));
       FERRY_ASSIGN_OR_RETURN(out.variables, describe_variables(listed->reader->tensors(), out.objects ? &*out.objects : nullptr));
       for (const Variable& variable : out.variables) {
-        out.paths.add(variable.path, variable.tensor);
-        out.names.add(variable.name, variable.tensor);
+        if (!variable.path.empty()) out.paths.add(variable.path, variable.tensor);
+        if (!variable.name.empty()) out.names.add(variable.name, variable.tensor);
       }
       return out;
     });
@@ -115,6 +124,16 @@ const Place& Checkpoint::place() const { return state_->place; }
 const ReadOptions& Checkpoint::options() const { return state_->options; }
 
 Result<std::optional<Tensor>> Checkpoint::read(std::string_view key) const {
+  if (!state_->is_listed) {
+    FERRY_ASSIGN_OR_RETURN(const auto* const lookup, state_->lookup.get([&]() -> Result<std::unique_ptr<ckpt::Lookup>> {
+      if (state_->format->id != "ckpt") return std::unique_ptr<ckpt::Lookup>();
+      return ckpt::Lookup::open(state_->place, state_->options);
+    }));
+    if (*lookup != nullptr) {
+      FERRY_ASSIGN_OR_RETURN(auto found, (*lookup)->read(key));
+      if (found) return std::optional(Tensor(*std::move(found)));
+    }
+  }
   FERRY_ASSIGN_OR_RETURN(const auto* const listed, state_->list());
   const auto at = listed->keys.find(key);
   if (!at) return std::optional<Tensor>();

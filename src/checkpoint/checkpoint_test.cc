@@ -2,10 +2,12 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "checkpoint/graph_language_test.h"
 #include "ferry/checkpoint.h"
 #include "ferry/sparse.h"
+#include "wire/sorted_table.h"
 
 namespace ferry {
 namespace {
@@ -92,6 +94,53 @@ TEST_F(Saved, DamageOfTheListingIsSaidEachTime) {
   EXPECT_EQ(checkpoint->variables().status().code(), StatusCode::data_loss);
   EXPECT_TRUE(checkpoint->read(key_of("a")).ok());
   EXPECT_EQ((*checkpoint->reader())->tensors().size(), 3u);
+}
+
+TEST_F(Saved, KeyIsAnsweredAsTheListingWouldBeforeThereIsOne) {
+  TensorMap tensors;
+  tensors.set("clicks",
+              *SparseTensor::coo({2, 3}, DenseTensor::of<int64_t>({1, 2}, {1, 2}), DenseTensor::of<float>({1}, {5}), {true, true}));
+  tensors.set("lonely/values", DenseTensor::of<float>({2}, {1, 2}));
+  tensors.set("plain", DenseTensor::of<float>({2}, {3, 4}));
+  const std::string path = save_as(tensors, "m");
+  for (const std::string_view key : {"clicks", "lonely/values", "plain", "clicks/values", "nothing", ""}) {
+    const auto checkpoint = Checkpoint::open(path);
+    const auto found = checkpoint->read(key);
+    ASSERT_TRUE(found.ok()) << found.status().to_string();
+    const auto* const wanted = tensors.find(key);
+    ASSERT_EQ(found->has_value(), wanted != nullptr) << key;
+    if (wanted != nullptr) {
+      EXPECT_TRUE(identical(**found, wanted->tensor)) << key;
+    }
+  }
+  ReadOptions plain;
+  plain.parts.enabled = false;
+  EXPECT_TRUE(Checkpoint::open(path, nullptr, plain)->read("clicks/values")->has_value());
+  EXPECT_FALSE(Checkpoint::open(path, nullptr, plain)->read("clicks")->has_value());
+  plain.parts.enabled = true;
+  plain.parts.explicit_groups = {{"mine", {"clicks/indices", "clicks/values", "clicks/dense_shape"}}};
+  EXPECT_TRUE(Checkpoint::open(path, nullptr, plain)->read("mine")->has_value());
+}
+
+TEST_F(Saved, OneTensorIsReadPastDamageOfOthers) {
+  TensorMap tensors;
+  for (int i = 0; i < 40; ++i) tensors.set(concat("v", i), DenseTensor::scalar(static_cast<float>(i)));
+  const std::string path = save_as(tensors, "m");
+  const auto source = open_source(path + ".index");
+  const auto table = SortedTable::open(*(*source)->view(0, (*source)->size()));
+  SortedTableWriter out(128);
+  for (const std::string_view key : {"", "v0", "v1", "v2", "v20", "v3"}) out.add(key, (*table->find(key))->text());
+  out.add("v4", "\xff");
+  std::string index = std::move(out).finish();
+  const auto write = [&] { std::ofstream(path + ".index", std::ios::binary) << index; };
+  write();
+  EXPECT_TRUE(Checkpoint::open(path)->read("v3")->has_value());
+  EXPECT_EQ(Checkpoint::open(path)->read("v4").status().code(), StatusCode::data_loss);
+  EXPECT_EQ(Checkpoint::open(path)->reader().status().code(), StatusCode::data_loss);
+  EXPECT_EQ(Checkpoint::open(path)->read("nothing").status().code(), StatusCode::data_loss);  // the listing would have to tell
+  index[10] ^= 1;                                                                             // the first block
+  write();
+  EXPECT_EQ(Checkpoint::open(path)->read("v0").status().code(), StatusCode::data_loss);
 }
 
 TEST(CheckObjects, WhatFitsIsNotMentioned) { EXPECT_EQ(findings(objects()), std::vector<std::string>()); }

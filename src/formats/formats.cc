@@ -259,14 +259,17 @@ const Format* find_format(std::string_view id) {
 }
 
 Result<const Format*> detect_format(const ByteSource& source) {
-  FERRY_ASSIGN_OR_RETURN(const Buffer head, source.view(0, std::min<uint64_t>(source.size(), kHead)));
-  const uint64_t tail_size = std::min<uint64_t>(source.size(), kTail);
-  FERRY_ASSIGN_OR_RETURN(const Buffer tail, source.view(source.size() - tail_size, tail_size));
+  // Copied, so that a file need not be mapped for it.
+  std::byte bytes[kHead], last_bytes[kTail];
+  const auto head = std::span(bytes).first(static_cast<size_t>(std::min<uint64_t>(source.size(), kHead)));
+  const auto tail = std::span(last_bytes).first(static_cast<size_t>(std::min<uint64_t>(source.size(), kTail)));
+  FERRY_RETURN_IF_ERROR(source.read_at(0, head));
+  FERRY_RETURN_IF_ERROR(source.read_at(source.size() - tail.size(), tail));
   const Format* grammar = nullptr;
   Sniff best = Sniff::maybe;
   for (const Format* format : all_formats()) {
     if (format->sniff == nullptr || format->open == nullptr) continue;
-    const Sniff sniff = std::max(format->sniff(head.bytes()), format->sniff_end == nullptr ? Sniff::no : format->sniff_end(tail.bytes()));
+    const Sniff sniff = std::max(format->sniff(head), format->sniff_end == nullptr ? Sniff::no : format->sniff_end(tail));
     if (sniff == Sniff::certain) {
       const auto claims = [&](const Format* other) { return other->within == format->id && other->claims(source); };
       const auto it = std::ranges::find_if(all_formats(), claims);

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 
 #include "ferry/io.h"
 #include "io/file_stream.h"
@@ -50,64 +51,49 @@ class MemorySource : public ByteSource {
   std::string name_;
 };
 
-// A file that cannot be mapped (some network and /proc files): pread.
-class PreadSource : public ByteSource {
+// A file of the disk, which knows where it lies. It is mapped when a view is asked for; small pieces here and there (the headers of a
+// container) are read through the descriptor: the first touch of a page of the map costs ten times as much, and the map itself more.
+// Few descriptors are kept, lest many open files use them up; the others' files are mapped at once.
+class DiskFile : public ByteSource {
  public:
-  PreadSource(int fd, uint64_t size, std::string name, const Limits& limits)
-      : fd_(fd), size_(size), name_(std::move(name)), limits_(limits) {}
-  ~PreadSource() override { ::close(fd_); }
-  uint64_t size() const override { return size_; }
+  DiskFile(int fd, std::string path, const struct stat& info, const Limits& limits)
+      : info_(info), path_(std::move(path)), limits_(limits), fd_(fd) {
+    if (kept_.fetch_add(1) >= kMostKept && map().data() != nullptr) close_descriptor();
+  }
+  ~DiskFile() override {
+    if (fd_ >= 0) close_descriptor();
+  }
+  DiskFile(const DiskFile&) = delete;
+  DiskFile& operator=(const DiskFile&) = delete;
+
+  uint64_t size() const override { return static_cast<uint64_t>(info_.st_size); }
+  std::string_view name() const override { return path_; }
+  std::shared_ptr<const Folder> folder() const override { return folder_of_file(path_, limits_); }
+  bool in_memory() const override { return map().data() != nullptr; }
+
   Status read_at(uint64_t offset, std::span<std::byte> out) const override {
-    if (offset > size_ || out.size() > size_ - offset) return past_the_end(offset, out.size(), size_);
+    if (offset > size() || out.size() > size() - offset) return past_the_end(offset, out.size(), size());
+    if (fd_ < 0 || (out.size() > kSmall && map().data() != nullptr)) {
+      if (!out.empty()) std::memcpy(out.data(), map().data() + offset, out.size());
+      return {};
+    }
     while (!out.empty()) {
       const ssize_t got = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) return system_error("reading");
-      if (got == 0) return past_the_end(offset, out.size(), offset);
+      if (got == 0) return past_the_end(offset, out.size(), offset);  // it was cut short since
       out = out.subspan(static_cast<size_t>(got));
       offset += static_cast<uint64_t>(got);
     }
     return {};
   }
+
   Result<Buffer> view(uint64_t offset, uint64_t size) const override {
-    if (offset > size_ || size > size_ - offset) return past_the_end(offset, size, size_);
+    if (offset > this->size() || size > this->size() - offset) return past_the_end(offset, size, this->size());
+    if (const Buffer& whole = map(); whole.data() != nullptr) return whole.slice(offset, size);
     FERRY_ASSIGN_OR_RETURN(MutableBuffer block, MutableBuffer::allocate(size));
     FERRY_RETURN_IF_ERROR(read_at(offset, {block.data(), block.size()}));
     return std::move(block).freeze();
-  }
-  bool in_memory() const override { return false; }
-  std::string_view name() const override { return name_; }
-  std::shared_ptr<const Folder> folder() const override { return folder_of_file(name_, limits_); }
-
- private:
-  int fd_;
-  uint64_t size_;
-  std::string name_;
-  Limits limits_;
-};
-
-// A mapped file, which knows where it lies. Small pieces here and there (the headers of a container) are read through the
-// descriptor: the first touch of a page of the map costs ten times as much. Few descriptors are kept, lest many open files use
-// them up.
-class MappedFile : public MemorySource {
- public:
-  MappedFile(Buffer data, int fd, std::string path, const struct stat& info, const Limits& limits)
-      : MemorySource(std::move(data), std::move(path)), info_(info), limits_(limits), fd_(fd) {
-    if (kept_.fetch_add(1) >= kMostKept) close_descriptor();
-  }
-  ~MappedFile() override {
-    if (fd_ >= 0) close_descriptor();
-  }
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  std::shared_ptr<const Folder> folder() const override { return folder_of_file(name(), limits_); }
-  Status read_at(uint64_t offset, std::span<std::byte> out) const override {
-    if (fd_ >= 0 && out.size() <= kSmall && offset <= size() && out.size() <= size() - offset) {
-      const ssize_t got = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
-      if (got == static_cast<ssize_t>(out.size())) return {};
-      if (got >= 0) return past_the_end(offset, out.size(), offset + static_cast<uint64_t>(got));  // it was cut short since
-    }
-    return MemorySource::read_at(offset, out);
   }
 
   std::optional<FileRange> reopen() const override {
@@ -115,7 +101,7 @@ class MappedFile : public MemorySource {
       const int copy = ::fcntl(fd_, F_DUPFD_CLOEXEC, 0);
       if (copy >= 0) return FileRange{copy, 0};
     }
-    const int fd = ::open(std::string(name()).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return std::nullopt;
     struct stat now;
     if (::fstat(fd, &now) == 0 && now.st_dev == info_.st_dev && now.st_ino == info_.st_ino && now.st_size == info_.st_size) {
@@ -133,9 +119,28 @@ class MappedFile : public MemorySource {
     ::close(std::exchange(fd_, -1));
     kept_.fetch_sub(1);
   }
+
+  // Without data where the file cannot be mapped (some network and /proc files).
+  const Buffer& map() const {
+    std::call_once(mapped_, [this] {
+      struct stat now;
+      if (::fstat(fd_, &now) != 0 || now.st_size < info_.st_size) return;  // cut short since: behind its end there is nothing to touch
+      // Writable, though nobody here writes: a foreign library that takes a view for its own (torch) then gets a private copy of
+      // the page instead of a crash. The file is never changed.
+      void* const data = ::mmap(nullptr, size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd_, 0);
+      if (data == MAP_FAILED) return;
+      map_ = Buffer::adopt_mapped(
+          data, size(), std::shared_ptr<const void>(data, [size = size()](const void* p) { ::munmap(const_cast<void*>(p), size); }));
+    });
+    return map_;
+  }
+
   struct stat info_;
+  std::string path_;
   Limits limits_;
   int fd_;
+  mutable std::once_flag mapped_;
+  mutable Buffer map_;
 };
 
 class SubSource : public ByteSource {
@@ -242,20 +247,13 @@ Result<std::shared_ptr<const ByteSource>> open_plain(const std::string& path, co
     FERRY_ASSIGN_OR_RETURN(Buffer data, read_all(in, limits));
     return memory_source(std::move(data), path);
   }
-  const auto size = static_cast<uint64_t>(info.st_size);
-  if (size == 0) {
+  if (info.st_size == 0) {
     // Some files of /proc say zero and are not: read, which for a really empty file gives nothing.
     FdStream in(fd, true);
     FERRY_ASSIGN_OR_RETURN(Buffer data, read_all(in, limits));
     return memory_source(std::move(data), path);
   }
-  // Writable, though nobody here writes: a foreign library that takes a view for its own (torch) then gets a private copy of
-  // the page instead of a crash. The file is never changed.
-  void* map = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
-  if (map == MAP_FAILED) return std::shared_ptr<const ByteSource>(std::make_shared<PreadSource>(fd, size, path, limits));
-  std::shared_ptr<const void> owner(map, [size](const void* p) { ::munmap(const_cast<void*>(p), size); });
-  return std::shared_ptr<const ByteSource>(
-      std::make_shared<MappedFile>(Buffer::adopt_mapped(map, size, std::move(owner)), fd, path, info, limits));
+  return std::shared_ptr<const ByteSource>(std::make_shared<DiskFile>(fd, path, info, limits));
 }
 
 }  // namespace
@@ -307,8 +305,10 @@ Result<Buffer> read_all(ByteStream& stream, const Limits& limits) {
 Result<std::shared_ptr<const ByteSource>> open_source(const std::string& path, const OpenOptions& options) {
   FERRY_ASSIGN_OR_RETURN(auto source, open_plain(path, options.limits));
   if (!options.decompress) return source;
-  FERRY_ASSIGN_OR_RETURN(const Buffer head, source->view(0, std::min<uint64_t>(source->size(), 16)));
-  const Compression compression = sniff_compression(head.bytes());
+  std::byte head[16];
+  const auto start = std::span(head).first(static_cast<size_t>(std::min<uint64_t>(source->size(), sizeof head)));
+  FERRY_RETURN_IF_ERROR(source->read_at(0, start));
+  const Compression compression = sniff_compression(start);
   if (compression == Compression::none) return source;
   const std::string name(uncompressed_name(source->name()));
   FERRY_ASSIGN_OR_RETURN(Buffer data, decompress_all(std::move(source), compression, options.limits));

@@ -177,10 +177,23 @@ Result<SortedTable> SortedTable::open(Buffer file, const Limits& limits) {
 
 Result<Buffer> SortedTable::block(size_t i) const { return contents(blocks_[i].offset, blocks_[i].size); }
 
+Result<Buffer> SortedTable::seen_block(size_t i) const {
+  constexpr uint64_t kMostExpanded = uint64_t{64} << 20;
+  const std::scoped_lock lock(seen_->mutex);
+  if (seen_->blocks.empty()) seen_->blocks.resize(blocks_.size());
+  Buffer& kept = seen_->blocks[i];
+  if (kept.data() != nullptr) return kept;
+  FERRY_ASSIGN_OR_RETURN(Buffer found, block(i));
+  const bool in_file = found.data() == file_.data() + blocks_[i].offset;
+  if (!in_file) seen_->expanded += found.size();
+  if (in_file || seen_->expanded <= kMostExpanded) kept = found;
+  return found;
+}
+
 Result<std::optional<Buffer>> SortedTable::find(std::string_view key) const {
   const auto it = std::ranges::lower_bound(blocks_, key, {}, [](const Block& block) { return std::string_view(block.last_key); });
   if (it == blocks_.end()) return std::optional<Buffer>();
-  FERRY_ASSIGN_OR_RETURN(const Buffer contents, block(static_cast<size_t>(it - blocks_.begin())));
+  FERRY_ASSIGN_OR_RETURN(const Buffer contents, seen_block(static_cast<size_t>(it - blocks_.begin())));
   BlockCursor in(contents.bytes(), it->offset, limits_);
   const bool found = in.seek(key);
   FERRY_RETURN_IF_ERROR(in.status());

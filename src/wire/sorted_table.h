@@ -9,6 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -51,7 +53,7 @@ class BlockCursor {
   Status status_;
 };
 
-// Thread-safe: nothing changes after open().
+// Thread-safe: nothing changes after open() but which blocks are known to be sound.
 class SortedTable {
  public:
   // Reads footer and index; `file` is shared.
@@ -61,7 +63,8 @@ class SortedTable {
   // Its contents, checked against their crc and expanded.
   Result<Buffer> block(size_t i) const;
   BlockCursor entries(size_t i, const Buffer& block) const { return BlockCursor(block.bytes(), blocks_[i].offset, limits_); }
-  // The value of a key, which keeps its block alive; nothing where the table has no such key.
+  // The value of a key, which keeps its block alive; nothing where the table has no such key. A block is checked the first time only,
+  // and an expanded one kept while there is not much of them.
   Result<std::optional<Buffer>> find(std::string_view key) const;
 
  private:
@@ -69,10 +72,17 @@ class SortedTable {
     uint64_t offset, size;
     std::string last_key;  // or one after it
   };
+  struct Seen {
+    std::mutex mutex;
+    std::vector<Buffer> blocks;
+    uint64_t expanded = 0;
+  };
   Result<Buffer> contents(uint64_t offset, uint64_t size) const;
+  Result<Buffer> seen_block(size_t i) const;
   Buffer file_;
   Limits limits_;
   std::vector<Block> blocks_;
+  std::shared_ptr<Seen> seen_ = std::make_shared<Seen>();
 };
 
 // Keys must rise. Not thread-safe.

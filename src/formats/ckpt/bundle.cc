@@ -1,13 +1,9 @@
 #include "formats/ckpt/bundle.h"
 
-#include <algorithm>
 #include <cstring>
-#include <mutex>
-#include <unordered_map>
 
 #include "ferry/checked.h"
 #include "ferry/crc32c.h"
-#include "formats/ckpt/entry.h"
 #include "formats/ckpt/slices.h"
 #include "formats/elements.h"
 #include "wire/protobuf.h"
@@ -17,34 +13,6 @@ namespace {
 
 constexpr int64_t kMostShards = 100'000;  // five digits in their names
 constexpr int32_t kVersion = 1;           // what TensorFlow has written so far
-
-// The data files of one checkpoint. Thread-safe.
-class Shards {
- public:
-  Shards(const ByteSource& index, int64_t count) : folder_(index.folder()), files_(static_cast<size_t>(count)) {
-    prefix_ = last_part(index.name());
-    if (prefix_.ends_with(kIndexSuffix)) prefix_.resize(prefix_.size() - kIndexSuffix.size());
-  }
-
-  std::string name(int64_t shard) const { return shard_name(prefix_, shard, static_cast<int64_t>(files_.size())); }
-
-  Result<std::shared_ptr<const ByteSource>> open(int64_t shard) const {
-    const std::scoped_lock lock(mutex_);
-    auto& file = files_[static_cast<size_t>(shard)];
-    if (file != nullptr) return file;
-    if (folder_ == nullptr) return unsupported("a checkpoint read from a pipe or from memory has no data files beside it; give its path");
-    const std::string wanted = name(shard);
-    if (!folder_->has(wanted)) return not_found(concat("the data file ", quoted(wanted), " is not beside the index"));
-    FERRY_ASSIGN_OR_RETURN(file, folder_->open(wanted));
-    return file;
-  }
-
- private:
-  std::shared_ptr<const Folder> folder_;
-  std::string prefix_;
-  mutable std::mutex mutex_;
-  mutable std::vector<std::shared_ptr<const ByteSource>> files_;
-};
 
 // varint length of each string, masked crc32c of those lengths, the strings. The crc of the entry is taken of the lengths as fixed
 // numbers, the stored crc, and the strings.
@@ -84,50 +52,84 @@ Result<DenseTensor> read_strings(const Buffer& bytes, const Shape& shape, uint32
                                    bytes.slice(static_cast<size_t>(text.data() - bytes.data()), text.size()));
 }
 
-// Thread-safe: nothing changes after open() but which shards are open.
-class BundleArrays : public ArrayReader {
- public:
-  BundleArrays(std::shared_ptr<const ByteSource> index, SortedTable table, Header header, const ReadOptions& options)
-      : index_(std::move(index)),
-        table_(std::move(table)),
-        header_(header),
-        shards_(*index_, header.shards),
-        limits_(options.limits),
-        check_(options.validation != Validation::trust) {}
+}  // namespace
 
-  Status list();
-  std::span<const TensorInfo> arrays() const override { return infos_; }
-  const Metadata& metadata() const override { return metadata_; }
-  Result<DenseTensor> read_array(size_t i) const override {
-    auto tensor =
-        entries_[i].slices.empty() ? read_whole(entries_[i], infos_[i].dtype, check_) : read_pieces(entries_[i], infos_[i].dtype, check_);
-    if (!tensor.ok()) return tensor.status().with_context(concat("tensor ", quoted(entries_[i].name)));
-    return tensor;
+std::string shard_numbers(int64_t shard, int64_t shards) {
+  char numbers[48];
+  const int size =
+      std::snprintf(numbers, sizeof numbers, "-%05lld-of-%05lld", static_cast<long long>(shard), static_cast<long long>(shards));
+  return std::string(numbers, static_cast<size_t>(size));
+}
+
+std::string shard_name(std::string_view prefix, int64_t shard, int64_t shards) {
+  return concat(prefix, ".data", shard_numbers(shard, shards));
+}
+
+Shards::Shards(const ByteSource& index, int64_t count) : folder_(index.folder()), files_(static_cast<size_t>(count)) {
+  prefix_ = last_part(index.name());
+  if (prefix_.ends_with(kIndexSuffix)) prefix_.resize(prefix_.size() - kIndexSuffix.size());
+}
+
+std::string Shards::name(int64_t shard) const { return shard_name(prefix_, shard, static_cast<int64_t>(files_.size())); }
+
+Result<std::shared_ptr<const ByteSource>> Shards::open(int64_t shard) const {
+  const std::scoped_lock lock(mutex_);
+  auto& file = files_[static_cast<size_t>(shard)];
+  if (file != nullptr) return file;
+  if (folder_ == nullptr) return unsupported("a checkpoint read from a pipe or from memory has no data files beside it; give its path");
+  const std::string wanted = name(shard);
+  auto opened = folder_->open(wanted);
+  if (opened.status().code() == StatusCode::not_found)
+    return not_found(concat("the data file ", quoted(wanted), " is not beside the index"));
+  FERRY_ASSIGN_OR_RETURN(file, std::move(opened));
+  return file;
+}
+
+Result<Buffer> Shards::bytes(const ByteSource& file, uint64_t offset, uint64_t size) const {
+  constexpr uint64_t kSmall = 16 << 10;
+  constexpr int kFew = 4;
+  if (size > kSmall || small_.load(std::memory_order_relaxed) >= kFew) return file.view(offset, size);
+  small_.fetch_add(1, std::memory_order_relaxed);
+  FERRY_ASSIGN_OR_RETURN(MutableBuffer out, MutableBuffer::allocate(size));
+  FERRY_RETURN_IF_ERROR(file.read_at(offset, {out.data(), out.size()}));
+  return std::move(out).freeze();
+}
+
+Result<std::shared_ptr<const Bundle>> Bundle::open(std::shared_ptr<const ByteSource> index, SortedTable table,
+                                                   std::span<const std::byte> header, const ReadOptions& options) {
+  FERRY_ASSIGN_OR_RETURN(const Header found, read_header(header));
+  if (found.big_endian)
+    return unsupported("the checkpoint was written by a big-endian machine; restore and save it on a little-endian one");
+  if (found.min_consumer > kVersion) {
+    return unsupported(concat("the checkpoint asks for a reader of version ", found.min_consumer, ", this is one of ", kVersion));
   }
-  Status verify() const override;
+  if (found.shards < 0 || found.shards > kMostShards) return data_loss(concat("the header announces ", found.shards, " data files"));
+  return std::shared_ptr<const Bundle>(new Bundle(*index, std::move(table), found.shards, options));
+}
 
- private:
-  Status add(Entry entry);
-  Status check_bytes(const Entry& entry, DType dtype) const;
-  Result<DenseTensor> read_whole(const Entry& entry, DType dtype, bool check) const;
-  Result<DenseTensor> read_pieces(const Entry& entry, DType dtype, bool check) const;
-  Result<Entry> piece(const Entry& entry, const Slice& slice, const Shape& shape) const;
+Result<std::optional<Entry>> Bundle::find(std::string_view name) const {
+  FERRY_ASSIGN_OR_RETURN(const auto value, table_.find(name));
+  if (!value) return std::optional<Entry>();
+  FERRY_ASSIGN_OR_RETURN(Entry entry, read_entry(name, value->bytes(), limits_));
+  return std::optional(std::move(entry));
+}
 
-  std::shared_ptr<const ByteSource> index_;
-  SortedTable table_;
-  Header header_;
-  Shards shards_;
-  Limits limits_;
-  bool check_;
-  std::vector<TensorInfo> infos_;
-  std::vector<Entry> entries_;
-  Metadata metadata_;
-  size_t slice_keys_ = 0;
-};
+Result<DType> Bundle::dtype_of(const Entry& entry) {
+  const auto dtype = dtype_from_number(entry.dtype_number);
+  if (!dtype) return data_loss(concat("its dtype is ", entry.dtype_number, ", which TensorFlow does not have"));
+  return *dtype;
+}
 
-Status BundleArrays::check_bytes(const Entry& entry, DType dtype) const {
-  if (entry.shard < 0 || entry.shard >= header_.shards) {
-    return data_loss(concat("it lies in data file ", entry.shard, ", and there are ", header_.shards));
+Status Bundle::check(const Entry& entry, DType dtype) const {
+  const auto bytes =
+      checked_mul<uint64_t>(static_cast<uint64_t>(*entry.shape.num_elements()), dtype == DType::string ? 8 : dtype_size(dtype));
+  if (!bytes) return data_loss(concat("shape ", entry.shape.to_string(), " needs more than 2^64 bytes"));
+  return entry.slices.empty() ? check_bytes(entry, dtype) : check_slices(entry.slices, entry.shape);
+}
+
+Status Bundle::check_bytes(const Entry& entry, DType dtype) const {
+  if (entry.shard < 0 || entry.shard >= shards_.count()) {
+    return data_loss(concat("it lies in data file ", entry.shard, ", and there are ", shards_.count()));
   }
   if (entry.offset < 0 || entry.size < 0) return data_loss(concat("it has ", entry.size, " bytes at ", entry.offset));
   const auto count = static_cast<uint64_t>(*entry.shape.num_elements());
@@ -145,63 +147,7 @@ Status BundleArrays::check_bytes(const Entry& entry, DType dtype) const {
   return {};
 }
 
-Status BundleArrays::add(Entry entry) {
-  const auto context = [&](const Status& status) { return status.with_context(concat("entry ", quoted(entry.name))); };
-  const auto dtype = dtype_from_number(entry.dtype_number);
-  if (!dtype) return context(data_loss(concat("its dtype is ", entry.dtype_number, ", which TensorFlow does not have")));
-  if (*dtype == DType::variant || *dtype == DType::resource) {
-    // Lists, optionals and the like: objects of the program that wrote them.
-    const std::string* before = metadata_.find("ckpt.skipped");
-    metadata_.set("ckpt.skipped",
-                  concat(before == nullptr ? "" : *before, before == nullptr ? "" : ", ", entry.name, " (", dtype_name(*dtype), ")"));
-    return {};
-  }
-  const auto bytes =
-      checked_mul<uint64_t>(static_cast<uint64_t>(*entry.shape.num_elements()), *dtype == DType::string ? 8 : dtype_size(*dtype));
-  if (!bytes) return context(data_loss(concat("shape ", entry.shape.to_string(), " needs more than 2^64 bytes")));
-  TensorInfo info;
-  info.name = entry.name;
-  info.dtype = *dtype;
-  info.shape = entry.shape;
-  if (entry.slices.empty()) {
-    if (const Status status = check_bytes(entry, *dtype); !status.ok()) return context(status);
-    info.bytes = *dtype == DType::string ? static_cast<uint64_t>(entry.size) + *bytes : *bytes;
-    info.offset = static_cast<uint64_t>(entry.offset);
-    info.zero_copy = *dtype != DType::string && *info.offset % element_alignment(*dtype) == 0;
-  } else {
-    if (const Status status = check_slices(entry.slices, entry.shape); !status.ok()) return context(status);
-    info.bytes = *bytes;
-    info.metadata.set("slices", concat(entry.slices.size()));
-  }
-  infos_.push_back(std::move(info));
-  entries_.push_back(std::move(entry));
-  return {};
-}
-
-Status BundleArrays::list() {
-  std::optional<std::string> last;
-  for (size_t i = 0; i < table_.num_blocks(); ++i) {
-    FERRY_ASSIGN_OR_RETURN(const Buffer block, table_.block(i));
-    BlockCursor in = table_.entries(i, block);
-    while (in.next()) {
-      if (last && in.key() <= *last) return data_loss(concat("the key ", quoted(in.key()), " comes after ", quoted(*last), "; keys rise"));
-      last = in.key();
-      if (last->empty()) continue;
-      if (is_slice_key(*last)) {
-        ++slice_keys_;
-        continue;
-      }
-      if (entries_.size() >= limits_.max_tensors)
-        return limit_exceeded(concat("more than ", limits_.max_tensors, " tensors (max_tensors)"));
-      FERRY_ASSIGN_OR_RETURN(Entry entry, read_entry(*last, in.value(), limits_));
-      FERRY_RETURN_IF_ERROR(add(std::move(entry)));
-    }
-    FERRY_RETURN_IF_ERROR(in.status());
-  }
-  return {};
-}
-
-Result<DenseTensor> BundleArrays::read_whole(const Entry& entry, DType dtype, bool check) const {
+Result<DenseTensor> Bundle::read_whole(const Entry& entry, DType dtype, bool check) const {
   FERRY_ASSIGN_OR_RETURN(const auto file, shards_.open(entry.shard));
   const auto offset = static_cast<uint64_t>(entry.offset), size = static_cast<uint64_t>(entry.size);
   const auto place = [&] { return concat(quoted(shards_.name(entry.shard)), " at byte ", offset); };
@@ -209,7 +155,7 @@ Result<DenseTensor> BundleArrays::read_whole(const Entry& entry, DType dtype, bo
     return data_loss(concat(quoted(shards_.name(entry.shard)), " has ", file->size(), " bytes, and this needs ", size, " at ", offset));
   }
   if (size > limits_.max_tensor_bytes) return limit_exceeded(concat("a tensor of ", size, " bytes (max_tensor_bytes)"));
-  FERRY_ASSIGN_OR_RETURN(const Buffer bytes, file->view(offset, size));
+  FERRY_ASSIGN_OR_RETURN(const Buffer bytes, shards_.bytes(*file, offset, size));
   if (dtype == DType::string) {
     auto strings = read_strings(bytes, entry.shape, entry.crc, check);
     if (!strings.ok()) return strings.status().with_context(place());
@@ -222,8 +168,7 @@ Result<DenseTensor> BundleArrays::read_whole(const Entry& entry, DType dtype, bo
   return DenseTensor::make(dtype, entry.shape, bytes);
 }
 
-// The entry of one slice, which has a key of its own.
-Result<Entry> BundleArrays::piece(const Entry& entry, const Slice& slice, const Shape& shape) const {
+Result<Entry> Bundle::piece(const Entry& entry, const Slice& slice, const Shape& shape) const {
   FERRY_ASSIGN_OR_RETURN(const auto value, table_.find(slice_key(entry.name, slice)));
   if (!value) return data_loss(concat("the slice ", slice_text(slice), " is not in the index"));
   FERRY_ASSIGN_OR_RETURN(Entry out, read_entry(entry.name, value->bytes(), limits_));
@@ -236,69 +181,17 @@ Result<Entry> BundleArrays::piece(const Entry& entry, const Slice& slice, const 
   return out;
 }
 
-Result<DenseTensor> BundleArrays::read_pieces(const Entry& entry, DType dtype, bool check) const {
+Result<DenseTensor> Bundle::read_pieces(const Entry& entry, DType dtype, bool check) const {
   return join_slices(entry.slices, dtype, entry.shape, limits_, [&](size_t i, const Shape& shape) -> Result<DenseTensor> {
     FERRY_ASSIGN_OR_RETURN(const Entry part, piece(entry, entry.slices[i], shape));
     return read_whole(part, dtype, check);
   });
 }
 
-Status BundleArrays::verify() const {
-  struct Range {
-    int64_t shard, begin, end;
-    const std::string* name;
-  };
-  std::vector<Range> ranges;
-  size_t pieces = 0;
-  for (size_t i = 0; i < entries_.size(); ++i) {
-    const Entry& entry = entries_[i];
-    const DType dtype = infos_[i].dtype;
-    const auto tensor = entry.slices.empty() ? read_whole(entry, dtype, true) : read_pieces(entry, dtype, true);
-    if (!tensor.ok()) return tensor.status().with_context(concat("tensor ", quoted(entry.name)));
-    if (entry.slices.empty() && entry.size > 0) ranges.push_back({entry.shard, entry.offset, entry.offset + entry.size, &entry.name});
-    for (const Slice& slice : entry.slices) {
-      FERRY_ASSIGN_OR_RETURN(const Shape shape, slice_shape(slice, entry.shape));
-      FERRY_ASSIGN_OR_RETURN(const Entry part, piece(entry, slice, shape));
-      if (part.size > 0) ranges.push_back({part.shard, part.offset, part.offset + part.size, &entry.name});
-      ++pieces;
-    }
-  }
-  if (pieces != slice_keys_) return data_loss(concat("the index has ", slice_keys_, " slices and its tensors name ", pieces));
-  std::ranges::sort(ranges, [](const Range& a, const Range& b) { return std::pair(a.shard, a.begin) < std::pair(b.shard, b.begin); });
-  for (size_t i = 1; i < ranges.size(); ++i) {
-    if (ranges[i].shard == ranges[i - 1].shard && ranges[i].begin < ranges[i - 1].end) {
-      return data_loss(
-          concat(quoted(*ranges[i].name), " and ", quoted(*ranges[i - 1].name), " share bytes of ", quoted(shards_.name(ranges[i].shard))));
-    }
-  }
-  return {};
-}
-
-}  // namespace
-
-std::string shard_numbers(int64_t shard, int64_t shards) {
-  char numbers[48];
-  const int size =
-      std::snprintf(numbers, sizeof numbers, "-%05lld-of-%05lld", static_cast<long long>(shard), static_cast<long long>(shards));
-  return std::string(numbers, static_cast<size_t>(size));
-}
-
-std::string shard_name(std::string_view prefix, int64_t shard, int64_t shards) {
-  return concat(prefix, ".data", shard_numbers(shard, shards));
-}
-
-Result<std::unique_ptr<ArrayReader>> open_bundle(std::shared_ptr<const ByteSource> source, SortedTable table,
-                                                 std::span<const std::byte> header, const ReadOptions& options) {
-  FERRY_ASSIGN_OR_RETURN(const Header found, read_header(header));
-  if (found.big_endian)
-    return unsupported("the checkpoint was written by a big-endian machine; restore and save it on a little-endian one");
-  if (found.min_consumer > kVersion) {
-    return unsupported(concat("the checkpoint asks for a reader of version ", found.min_consumer, ", this is one of ", kVersion));
-  }
-  if (found.shards < 0 || found.shards > kMostShards) return data_loss(concat("the header announces ", found.shards, " data files"));
-  auto out = std::make_unique<BundleArrays>(std::move(source), std::move(table), found, options);
-  FERRY_RETURN_IF_ERROR(out->list());
-  return std::unique_ptr<ArrayReader>(std::move(out));
+Result<DenseTensor> Bundle::read(const Entry& entry, DType dtype, bool check) const {
+  auto tensor = entry.slices.empty() ? read_whole(entry, dtype, check) : read_pieces(entry, dtype, check);
+  if (!tensor.ok()) return tensor.status().with_context(concat("tensor ", quoted(entry.name)));
+  return tensor;
 }
 
 }  // namespace ferry::ckpt
