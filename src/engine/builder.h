@@ -1,5 +1,4 @@
-// From a graph, feeds and fetches to a Plan: prunes, inlines calls of functions, folds constants, turns the loops of TensorFlow 1
-// into kernels, and lists whatever stands in the way of running, all of it at once.
+// Builder: nodes become items, each after what it needs, and the items that are needed become a plan's steps. Internal to the room.
 #pragma once
 
 #include <map>
@@ -9,51 +8,97 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/frames.h"
 #include "engine/plan.h"
-#include "ferry/graph.h"
+#include "engine/program.h"
 
 namespace ferry::engine {
 
-// What stands in the way of running a graph. Gathered, so that a user sees all of it.
-struct Problems {
-  std::map<std::string, std::vector<std::string>, std::less<>> unknown_ops;  // and the nodes that need them
-  std::vector<std::string> others;
-  bool empty() const { return unknown_ops.empty() && others.empty(); }
-  // unsupported where only ops are missing, else invalid_argument; the message lists everything.
-  Status status() const;
+// One output of an item. Items are what steps are made from.
+struct ItemOutput {
+  int32_t item = -1;
+  int32_t output = 0;
 };
 
-// A function's body as a plan; built when the first kernel asks for it, filled in before any run.
-struct FunctionPlan {
-  std::string name;
-  Plan plan;
-  bool ready = false;
+struct Item {
+  std::unique_ptr<ops::NodeInfo> info;
+  ops::KernelRef kernel;
+  std::vector<ItemOutput> inputs;
+  std::vector<int32_t> controls;   // items that come first
+  std::vector<ops::Value> folded;  // the outputs, where they are known
+  size_t num_outputs = 0;
+  bool is_feed = false, may_be_dead = false, is_merge = false, live = false, is_guard = false;
+  uint32_t slot = 0;
 };
 
-// The plans of one graph: those of its functions are shared by all that call them. Building is for one thread at a time, running
-// for any number.
-class Program {
+// A node list with what its names mean: the graph itself, a function's body at one call, a frame's body.
+struct Scope {
+  const Nodes* nodes = nullptr;
+  const Function* function = nullptr;                          // null: a graph, whose inputs are "node:1"
+  std::span<const Attr> attrs;                                 // of the call, for placeholders in the body
+  std::map<std::string_view, std::pair<size_t, size_t>> args;  // where an argument's ports are, and how many
+  std::vector<ItemOutput> arg_ports;
+  std::map<std::pair<size_t, int32_t>, ItemOutput> fed;  // tensors that the caller gives, by node and output
+  std::vector<int32_t> entry;                            // items that come before everything here
+  std::string prefix;
+  size_t depth = 0;
+  const Frames* frames = nullptr;  // null: the graph has no loops of TensorFlow 1
+  int32_t frame = 0;
+  struct Lowered {
+    bool done = false;
+    std::vector<ItemOutput> outputs;
+    const ops::NodeInfo* info = nullptr;  // names the outputs
+    int32_t item = -1;                    // what to wait for; -1: nothing
+    std::vector<int32_t> after;           // of an inlined call
+  };
+  std::vector<Lowered> lowered;
+  // Of a frame's body.
+  std::vector<size_t> merges;                                // nodes, in the order of feeds
+  std::vector<size_t> constants;                             // Enter nodes
+  std::map<size_t, ItemOutput> merge_ports, constant_ports;  // by node
+};
+
+class Builder {
  public:
-  // `graph` outlives this, and so does `state`.
-  Program(const Graph& graph, ops::ModelState* state, const Limits& limits) : graph_(graph), state_(state), limits_(limits) {}
+  Builder(Program& program, Plan& plan, Problems& problems) : program_(program), plan_(plan), problems_(problems) {}
 
-  // `feeds` and `fetches` are tensors ("x", "x:0"), `targets` nodes that are run for what they do.
-  Result<std::unique_ptr<Plan>> build(std::span<const std::string> feeds, std::span<const std::string> fetches,
-                                      std::span<const std::string> targets);
-
-  const Graph& graph() const { return graph_; }
-  ops::ModelState* state() const { return state_; }
-  const Limits& limits() const { return limits_; }
-  // Of a function called with these attributes; problems go to `problems`. Null where there is no such function.
-  const FunctionPlan* function(const FunctionCall& call, Problems& problems);
-  const Function* body(std::string_view name, Problems& problems);
+  ItemOutput add_feed();
+  Status lower(Scope& scope, std::vector<size_t> wanted);
+  Result<ItemOutput> port_of(Scope& scope, std::string_view text, size_t user);
+  void fetch(ItemOutput port) { fetches_.push_back(port); }
+  void target(const Scope& scope, size_t node);
+  void targets(std::span<const int32_t> items) { targets_.insert(targets_.end(), items.begin(), items.end()); }
+  Status emit();
+  Status lower_function(const Function& function, std::span<const Attr> attrs, std::vector<ItemOutput> args, std::vector<int32_t> entry,
+                        size_t depth, std::string prefix, std::vector<ItemOutput>& results, std::vector<int32_t>& after);
 
  private:
-  const Graph& graph_;
-  ops::ModelState* state_;
-  Limits limits_;
-  std::map<std::string, std::unique_ptr<FunctionPlan>, std::less<>> plans_;
-  std::map<std::string, std::unique_ptr<Function>, std::less<>> bodies_;
+  Status lower_node(Scope& scope, size_t index);
+  Status lower_call(Scope& scope, size_t index, const Node& node, std::unique_ptr<ops::NodeInfo> info, std::vector<ItemOutput> inputs,
+                    std::vector<int32_t> controls, const FunctionCall& call, const Function& function);
+  Status lower_frame(Scope& scope, int32_t frame);
+  static Result<std::vector<Attr>> resolved(const Scope& scope, std::span<const Attr> attrs);
+  Result<std::unique_ptr<ops::NodeInfo>> info_of(const Scope& scope, const Node& node, const Function** callee, std::vector<Attr>& own);
+  std::vector<int32_t> controls_of(const Scope& scope, size_t index) const;
+  void finish_item(Item item, Scope::Lowered& lowered, const ops::Op* op);
+  bool is_constant(ItemOutput port) const { return !items_[static_cast<size_t>(port.item)].folded.empty(); }
+  const ops::Value& constant(ItemOutput port) const {
+    return items_[static_cast<size_t>(port.item)].folded[static_cast<size_t>(port.output)];
+  }
+  void problem(const Scope& scope, const Node& node, const Status& status) {
+    problems_.others.push_back(concat("node ", quoted(scope.prefix + std::string(node.name)), " (", node.op, "): ", status.message()));
+  }
+  void fold(Item& item);
+  bool is_ref(ItemOutput port) const;
+
+  Program& program_;
+  Plan& plan_;
+  Problems& problems_;
+  std::vector<Item> items_;
+  std::vector<int32_t> feeds_;
+  std::vector<ItemOutput> fetches_;
+  std::vector<int32_t> targets_;
+  std::vector<std::unique_ptr<ops::NodeInfo>> infos_;  // of calls that are inlined: names of their outputs
 };
 
 }  // namespace ferry::engine

@@ -1,8 +1,8 @@
 // Kernels over plans: branches, loops and calls.
 #pragma once
 
-#include "engine/builder.h"
 #include "engine/plan.h"
+#include "engine/program.h"
 #include "ops/kernel.h"
 
 namespace ferry::engine {

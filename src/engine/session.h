@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/builder.h"
 #include "engine/plan.h"
+#include "engine/program.h"
 #include "ferry/graph.h"
 #include "ops/state.h"
 
