@@ -17,7 +17,7 @@ namespace ferry::engine {
 
 struct RunOptions {
   ThreadPool* pool = nullptr;
-  std::optional<std::chrono::steady_clock::time_point> deadline;
+  std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt;
   const std::atomic<bool>* cancelled = nullptr;
   uint64_t max_steps = UINT64_MAX;
 };
