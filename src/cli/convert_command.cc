@@ -1,11 +1,12 @@
 // ferry convert: any format to any, and on the way the changes that were asked for, in this order: select, densify or
-// sparsify, coalesce, sort, layout, cast, rename.
+// sparsify, coalesce, sort, layout, cast, rename, rules.
 #include <algorithm>
 
 #include "checkpoint/rename.h"
+#include "checkpoint/transformed_reader.h"
 #include "cli/command.h"
 #include "cli/input.h"
-#include "cli/progress.h"
+#include "cli/output.h"
 #include "cli/text.h"
 #include "ferry/cast.h"
 #include "ferry/ragged.h"
@@ -17,6 +18,7 @@ namespace {
 constexpr Option kOptions[] = {
     {"select", 0, Takes::text, "NAME", "only this tensor; * and ? stand for letters", true},
     {"rename", 0, Takes::text, "REGEX=NAME", "rename what matches; \\1 is a group; @FILE holds rules", true},
+    {"rules", 0, Takes::path, "FILE", "lines that drop, rename, transpose, reshape, cast, split and merge", true},
     {"cast", 0, Takes::text, "[NAME=]DTYPE", "other elements, as tf.cast; without NAME of every tensor", true},
     {"checked", 0, Takes::nothing, "", "refuse a --cast that loses more than rounding does"},
     {"layout", 0, Takes::layout, "LAYOUT", "coo, csr or csc for every sparse tensor"},
@@ -24,6 +26,7 @@ constexpr Option kOptions[] = {
     {"coalesce", 0, Takes::duplicates, "RULE", "one entry a coordinate: sum, first, last, min, max, error"},
     {"sparsify", 0, Takes::nothing, "", "make dense and ragged tensors sparse"},
     {"densify", 0, Takes::nothing, "", "make sparse and ragged tensors dense, ragged rows filled up with zeros"},
+    {"check", 0, Takes::nothing, "", "read OUT again, and give it its name only where it holds the same bits"},
 };
 
 struct Cast {
@@ -35,6 +38,7 @@ struct Cast {
 
 struct Plan {
   RenameRules rename;
+  TensorRules rules;
   std::vector<Cast> casts;
   std::optional<Layout> layout;
   std::optional<Duplicates> coalesce;
@@ -53,6 +57,14 @@ std::optional<Plan> plan_of(Context& context, const Arguments& arguments) {
     if (status.code() == StatusCode::invalid_argument) return wrong(concat("--rename: ", status.message()));
     context.fail(status);
     return std::nullopt;
+  }
+  for (std::string_view path : arguments.all("rules")) {
+    auto rules = TensorRules::read(std::string(path));
+    if (!rules.ok()) {
+      context.fail(rules.status());
+      return std::nullopt;
+    }
+    plan.rules.append(*std::move(rules));
   }
   for (std::string_view text : arguments.all("cast")) {
     const size_t cut = text.rfind('=');
@@ -148,6 +160,73 @@ Result<Tensor> changed(Tensor x, const Plan& plan, const Format& out, const Limi
   return sparse != nullptr ? sparse_changed(*sparse, plan, out, pool) : Result<Tensor>(std::move(x));
 }
 
+TensorKind kind_of_layout(Layout layout) {
+  switch (layout) {
+    case Layout::coo: return TensorKind::coo;
+    case Layout::csr: return TensorKind::csr;
+    case Layout::csc: return TensorKind::csc;
+  }
+  __builtin_unreachable();
+}
+
+// What changed() makes of a tensor that is listed so; false where the listing does not tell.
+bool predicted(TensorInfo& info, const Plan& plan, const Format& out) {
+  const bool matrix = info.shape.rank() == 2;
+  if (info.kind == TensorKind::ragged) return !plan.densify && !plan.sparsify;
+  info.nnz = -1;
+  if (plan.densify) {
+    info.kind = TensorKind::dense;
+    const auto count = info.shape.num_elements();
+    if (!count) return false;
+    info.bytes = static_cast<uint64_t>(*count) * (info.dtype == DType::string ? 8 : dtype_size(info.dtype));
+    return true;
+  }
+  if (info.kind == TensorKind::dense) {
+    if (!plan.sparsify) return true;
+    info.kind = kind_of_layout(matrix ? plan.layout.value_or(Layout::coo) : Layout::coo);
+  }
+  const KindSet& takes = out.capabilities.kinds;
+  if (plan.layout) {
+    if (*plan.layout != Layout::coo && !matrix) return false;
+    info.kind = kind_of_layout(*plan.layout);
+  } else if (!takes.has(info.kind)) {  // fit_layout()
+    if (takes.coo) {
+      info.kind = TensorKind::coo;
+    } else if (matrix && (takes.csr || takes.csc)) {
+      info.kind = takes.csr ? TensorKind::csr : TensorKind::csc;
+    }
+  }
+  return true;
+}
+
+bool does_nothing(const TensorInfo& info, const Plan& plan, const Format& out) {
+  if (info.kind == TensorKind::dense) return !plan.sparsify;
+  if (plan.densify || plan.sparsify) return false;
+  if (info.kind == TensorKind::ragged) return true;
+  return !plan.coalesce && !plan.sort && !plan.layout && out.capabilities.kinds.has(info.kind);
+}
+
+Status transform(TransformedReader& tensors, Plan& plan, const Format& out, const Limits& limits, ThreadPool* pool) {
+  const auto change = std::make_shared<const TensorChange>(TensorChange{
+      .apply =
+          [&plan, &out, limits, pool](Tensor x) {
+            const bool large = num_bytes_of(x) >= (1 << 20);
+            return changed(std::move(x), plan, out, limits, large ? pool : nullptr);
+          },
+      .predict = [&plan, &out](TensorInfo& info) { return predicted(info, plan, out); },
+  });
+  for (size_t i = 0; i < tensors.tensors().size(); ++i) {
+    if (!does_nothing(tensors.tensors()[i], plan, out)) FERRY_RETURN_IF_ERROR(tensors.change(i, change));
+    for (Cast& cast : plan.casts) {
+      if (!cast.for_all && !is_named(cast.name, tensors.tensors()[i].name)) continue;
+      cast.used = true;
+      FERRY_RETURN_IF_ERROR(tensors.cast(i, cast.dtype, plan.checked));
+    }
+  }
+  FERRY_RETURN_IF_ERROR(tensors.rename(plan.rename));
+  return tensors.apply(plan.rules);
+}
+
 int run(Context& context, const Arguments& arguments) {
   const std::string_view in_path = arguments.words()[0], out_path = arguments.words()[1];
   auto plan = plan_of(context, arguments);
@@ -160,44 +239,19 @@ int run(Context& context, const Arguments& arguments) {
   if (!options) return context.exit_code();
   const auto wanted = selected(context, arguments, *input);
   if (!wanted) return context.exit_code();
-  TensorMap tensors;
-  tensors.metadata = input->reader->metadata();
-  {
-    uint64_t total = 0;
-    for (size_t i : *wanted) total += input->tensors()[i].bytes;
-    Progress progress(context, "reading", total);
-    for (size_t i : *wanted) {
-      const TensorInfo& info = input->tensors()[i];
-      const auto failed = [&](const Status& status) {
-        return context.fail(in_path, status.with_context(concat("tensor ", display_name(info.name))));
-      };
-      auto tensor = input->reader->read(i);
-      if (!tensor.ok()) return failed(tensor.status());
-      if (const Status status = validate(*tensor, Validation::bounds); !status.ok()) return failed(status);
-      ThreadPool* pool = num_bytes_of(*tensor) >= (1 << 20) ? context.pool() : nullptr;
-      auto after = changed(*std::move(tensor), *plan, *out, context.limits, pool);
-      if (!after.ok()) return failed(after.status());
-      for (Cast& cast : plan->casts) {
-        if (!cast.for_all && !is_named(cast.name, info.name)) continue;
-        cast.used = true;
-        after = ferry::cast(*after, cast.dtype, {.checked = plan->checked, .pool = pool});
-        if (!after.ok()) return failed(after.status());
-      }
-      const std::string name = plan->rename.apply(info.name);
-      if (tensors.find(name) != nullptr) {
-        return failed(invalid_argument(concat("two tensors would be named ", quoted(name), "; change --rename")));
-      }
-      if (const Status status = tensors.add(name, *std::move(after), info.metadata); !status.ok()) return failed(status);
-      progress.advance(info.bytes);
-    }
-  }
+  uint64_t total = 0;
+  for (size_t i : *wanted) total += input->tensors()[i].bytes;
+  ThreadPool* pool = total >= (1 << 20) ? context.pool() : nullptr;
+  TransformedReader tensors(*input->reader, {.limits = context.limits, .pool = pool});
+  tensors.select(*wanted);
+  if (const Status status = transform(tensors, *plan, *out, context.limits, pool); !status.ok()) return context.fail(in_path, status);
   for (const Cast& cast : plan->casts) {
     if (!cast.used && !cast.for_all) {
       (void)input->find(context, cast.name);
       return context.exit_code();
     }
   }
-  return write_output(context, tensors, out_path, *out, *options);
+  return write_output(context, tensors, in_path, out_path, *out, *options, arguments.has("check"));
 }
 
 }  // namespace
@@ -215,7 +269,8 @@ extern const Command convert_command = {
     .details =
         "OUT's format is told by its name or --to. Sparse tensors stay sparse: where a format cannot hold them, the error says what\n"
         "to do. COO, CSR and CSC are turned into one another where OUT's format needs it. Changes are made in this order: select,\n"
-        "densify or sparsify, coalesce, sort, layout, cast, rename. OUT appears whole or not at all.\n"
+        "densify or sparsify, coalesce, sort, layout, cast, rename, rules. OUT appears whole or not at all. Tensors are read when they\n"
+        "are written where OUT's format can do that (ckpt, npz, safetensors), so that sets larger than memory pass through.\n"
         "\n"
         "--set KEY=VALUE goes to each side whose format has that option; in.KEY and out.KEY mean one side.\n"
         "--cast and --select take names as they are in IN.",

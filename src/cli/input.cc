@@ -170,6 +170,7 @@ std::optional<Input> open_input(Context& context, const Arguments& arguments, st
   if (named) input.format = find_format(*named);
   ReadOptions options;
   options.limits = context.limits;
+  options.streaming = true;
   options.parts.enabled = !as_arrays && !arguments.has("no-parts");
   for (std::string_view text : arguments.all("parts")) {
     const auto assignment = split_assignment(text);
@@ -229,26 +230,6 @@ const Format* output_format(Context& context, const Arguments& arguments, std::s
 
 std::optional<FormatOptions> output_options(Context& context, const Arguments& arguments, const Format& format, const Format* in) {
   return options_for(context, arguments, Side::out, in, &format);
-}
-
-int write_output(Context& context, const TensorMap& tensors, std::string_view path, const Format& format, const FormatOptions& options) {
-  if (const Status status = check_writable(tensors, format); !status.ok()) return context.fail(path, status);
-  uint64_t expected = 0;
-  for (const auto& entry : tensors) expected += num_bytes_of(entry.tensor);
-  WriteOptions write;
-  write.format = options;
-  constexpr uint64_t kWorthThreads = uint64_t{1} << 20;
-  if (expected >= kWorthThreads) write.pool = context.pool();
-  if (!format.writes_bytes() || (format.asks_for_files != nullptr && format.asks_for_files(path, options))) {
-    const Status status = save(tensors, std::string(path), &format, write);
-    return status.ok() ? 0 : context.fail(path, status);
-  }
-  auto sink = open_sink(std::string(path));
-  if (!sink.ok()) return context.fail(path, sink.status());
-  Progress progress(context, "writing", expected);
-  CountingSink counted_sink(**sink, progress);
-  const Status status = write_to(tensors, format, counted_sink, write);
-  return status.ok() ? 0 : context.fail(path, status);
 }
 
 }  // namespace ferry::cli

@@ -47,7 +47,5 @@ std::optional<Input> open_input(Context& context, const Arguments& arguments, st
 // The format of OUT: --to, else by extension.
 const Format* output_format(Context& context, const Arguments& arguments, std::string_view path);
 std::optional<FormatOptions> output_options(Context& context, const Arguments& arguments, const Format& format, const Format* in = nullptr);
-// Writes with a progress bar; nothing is left under `path` where it fails. Gives the exit code.
-int write_output(Context& context, const TensorMap& tensors, std::string_view path, const Format& format, const FormatOptions& options);
 
 }  // namespace ferry::cli

@@ -1,6 +1,7 @@
 // ferry make: a tensor of random content, the same for the same options everywhere.
 #include "cli/command.h"
 #include "cli/input.h"
+#include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/text.h"
 #include "ferry/synthesize.h"
