@@ -23,6 +23,7 @@ struct Comparison {
   int64_t differing = 0;         // elements; a missing entry of a sparse tensor is zero
   double max_absolute = 0;       // the largest difference; infinite where NaN or infinity meets something else
   double max_relative = 0;       // to |b|; infinite where b is zero
+  double norm = 0;               // of what differs: the root of the sum of its squares
   std::vector<int64_t> first;    // the first coordinate that differs, in row-major order
   DenseTensor first_a, first_b;  // [1], what stands there
   bool equal() const { return !dtype_differs && !shape_differs && differing == 0; }

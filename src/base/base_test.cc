@@ -48,7 +48,17 @@ TEST(Crc32c, PathsAgreeAtEverySplit) {
   const uint32_t whole = crc32c(bytes_of(data));
   for (size_t cut = 0; cut <= data.size(); cut += 37) {
     EXPECT_EQ(crc32c(bytes_of(data).subspan(cut), crc32c(bytes_of(data).first(cut))), whole);
+    EXPECT_EQ(crc32c_joined(crc32c(bytes_of(data).first(cut)), crc32c(bytes_of(data).subspan(cut)), data.size() - cut), whole);
     EXPECT_EQ(detail::crc32c_portable(bytes_of(data).subspan(cut), detail::crc32c_portable(bytes_of(data).first(cut), 0)), whole);
+  }
+}
+
+TEST(Crc32c, ManyThreadsFindWhatOneDoes) {
+  ThreadPool pool(3);
+  for (const size_t size : {size_t{0}, size_t{5}, size_t{4} << 20, (size_t{5} << 20) + 3}) {
+    std::string data(size, '\0');
+    for (size_t i = 0; i < size; ++i) data[i] = static_cast<char>(i * 2654435761u >> 13);
+    EXPECT_EQ(crc32c(bytes_of(data), &pool), crc32c(bytes_of(data)));
   }
 }
 

@@ -1,7 +1,11 @@
 #include "ferry/crc32c.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <vector>
+
+#include "ferry/thread_pool.h"
 
 #if __has_include(<isa-l/crc.h>)
 #include <isa-l/crc.h>
@@ -74,6 +78,44 @@ uint32_t crc32c(std::span<const std::byte> bytes, uint32_t crc) {
   }
 #endif
   return detail::crc32c_portable(bytes, crc);
+}
+
+namespace {
+
+// a * b modulo the polynomial, both reflected: the top bit is x^0.
+uint32_t multiply(uint32_t a, uint32_t b) {
+  uint32_t product = 0;
+  for (uint32_t bit = 0x80000000u; bit != 0; bit >>= 1) {
+    if ((a & bit) != 0) product ^= b;
+    b = (b >> 1) ^ ((b & 1) != 0 ? kPolynomial : 0);
+  }
+  return product;
+}
+
+}  // namespace
+
+uint32_t crc32c_joined(uint32_t a, uint32_t b, uint64_t b_bytes) {
+  // b_bytes zero bytes behind a are x^(8 b_bytes): by squares of x^8.
+  uint32_t power = 0x00800000u, shift = 0x80000000u;
+  for (; b_bytes != 0; b_bytes >>= 1) {
+    if ((b_bytes & 1) != 0) shift = multiply(shift, power);
+    power = multiply(power, power);
+  }
+  return multiply(shift, a) ^ b;
+}
+
+uint32_t crc32c(std::span<const std::byte> bytes, ThreadPool* pool) {
+  constexpr size_t kPiece = size_t{1} << 20;
+  if (pool == nullptr || bytes.size() < 4 * kPiece) return crc32c(bytes);
+  const size_t pieces = (bytes.size() + kPiece - 1) / kPiece;
+  std::vector<uint32_t> crcs(pieces);
+  const auto piece = [&](size_t i) { return bytes.subspan(i * kPiece, std::min(kPiece, bytes.size() - i * kPiece)); };
+  pool->parallel_for(static_cast<int64_t>(pieces), 2, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) crcs[static_cast<size_t>(i)] = crc32c(piece(static_cast<size_t>(i)));
+  });
+  uint32_t out = crcs[0];
+  for (size_t i = 1; i < pieces; ++i) out = crc32c_joined(out, crcs[i], piece(i).size());
+  return out;
 }
 
 #if defined(__x86_64__)

@@ -10,6 +10,13 @@ constexpr int kMostScopes = 16;  // in front of a variable's name
 
 using Names = std::unordered_map<std::string_view, size_t>;
 
+// What TensorFlow puts behind an object's path in its keys: such a key tells the path without the object graph, too.
+constexpr std::string_view kValue = "/.ATTRIBUTES/VARIABLE_VALUE", kSlotWay = "/.OPTIMIZER_SLOT/";
+
+std::string_view path_in(std::string_view key) {
+  return key.ends_with(kValue) ? key.substr(0, key.size() - kValue.size()) : std::string_view();
+}
+
 // "d1/kernel" of "model_weights/d1/d1/kernel:0" and "d1/d1/kernel:0": HDF5 files of Keras 1 and 2, in which each layer is a group.
 std::string name_of(std::string_view key) {
   if (!key.ends_with(":0")) return std::string(key);
@@ -56,6 +63,9 @@ struct Slot {
 
 std::optional<Slot> find_slot(const Names& names, std::string_view name) {
   const std::string_view last = last_part(name);
+  if (const size_t way = name.find(kSlotWay); way != std::string_view::npos) {
+    if (const auto it = names.find(name.substr(0, way)); it != names.end()) return Slot{last, it->second};
+  }
   if (last.size() + 1 < name.size()) {
     const std::string_view base = name.substr(0, name.size() - last.size() - 1);
     if (is_slot_suffix(last)) {
@@ -81,6 +91,7 @@ std::optional<Slot> find_slot(const Names& names, std::string_view name) {
 
 // In `optimizer/…`, which nothing else is in.
 Role section_role(const TensorInfo& info, std::string_view key) {
+  if (key.ends_with(kValue)) key.remove_suffix(kValue.size());
   if (!is_scalar(info)) return Role::slot;
   std::string_view last = last_part(key);
   if (last.ends_with(":0")) last.remove_suffix(2);
@@ -96,7 +107,9 @@ Role section_role(const TensorInfo& info, std::string_view key) {
 void roles_by_names(std::span<const TensorInfo> tensors, std::span<Variable> variables, const std::vector<bool>& done) {
   Names names;
   for (size_t i = 0; i < variables.size(); ++i) {
-    if (!done[i]) variables[i].name = name_of(variables[i].key);
+    if (done[i]) continue;
+    variables[i].path = path_in(variables[i].key);
+    variables[i].name = variables[i].path.empty() ? name_of(variables[i].key) : variables[i].path;
   }
   for (size_t i = 0; i < variables.size(); ++i) {
     if (!is_optimizer_section(variables[i].key)) names.emplace(variables[i].name, i);
@@ -106,7 +119,7 @@ void roles_by_names(std::span<const TensorInfo> tensors, std::span<Variable> var
     Variable& at = variables[i];
     const TensorInfo& info = tensors[i];
     const std::string_view last = last_part(at.name);
-    const bool section = is_optimizer_section(at.key);
+    const bool section = is_optimizer_section(at.key) || at.path.find(kSlotWay) != std::string::npos;
     if (const auto slot = find_slot(names, at.name); slot && slot->of != i) {
       at.role = Role::slot;
       at.slot_name = slot->name;

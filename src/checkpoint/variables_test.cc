@@ -128,6 +128,18 @@ TEST(Variables, ObjectGraphTellsPathsNamesAndRoles) {
   EXPECT_EQ((*variables)[4].path, "model/kernel/.OPTIMIZER_SLOT/opt/m");
 }
 
+TEST(Variables, KeysOfObjectsTellTheirPathWithoutTheGraph) {
+  const std::vector<TensorInfo> tensors{info(key_of("model/kernel")), info(key_of("model/kernel/.OPTIMIZER_SLOT/opt/m")),
+                                        info(key_of("optimizer/iter"), {}, DType::int64), info(key_of("optimizer/_variables/2"))};
+  EXPECT_EQ(roles(tensors), (Roles{{key_of("model/kernel"), "weight"},
+                                   {key_of("model/kernel/.OPTIMIZER_SLOT/opt/m"), concat("slot m of ", key_of("model/kernel"))},
+                                   {key_of("optimizer/iter"), "counter (optimizer)"},
+                                   {key_of("optimizer/_variables/2"), "slot"}}));
+  const auto variables = describe_variables(tensors, nullptr);
+  EXPECT_EQ((*variables)[0].path, "model/kernel");
+  EXPECT_EQ((*variables)[0].name, "model/kernel");
+}
+
 TEST(Variables, Keras3SlotsNameTheirVariable) {
   GraphText text;
   text.node().child("optimizer", 1);

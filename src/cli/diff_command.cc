@@ -1,5 +1,6 @@
-// ferry diff: tensors paired by name, compared by value.
+// ferry diff: tensors paired by name, or by what a checkpoint says of them, compared by value.
 #include <algorithm>
+#include <map>
 
 #include "cli/command.h"
 #include "cli/element_text.h"
@@ -7,12 +8,15 @@
 #include "cli/json_text.h"
 #include "cli/progress.h"
 #include "cli/text.h"
+#include "ferry/checkpoint.h"
 #include "ferry/compare.h"
 
 namespace ferry::cli {
 namespace {
 
 constexpr Option kOptions[] = {
+    {"by", 0, Takes::text, "WHAT", "pair by key (the name in the file), by path (of the object), or by name (of the variable)"},
+    {"role", 0, Takes::text, "ROLE", "only weight, slot, counter, state or other; several with commas", true},
     {"rtol", 0, Takes::number, "X", "values may differ by X times the value in B"},
     {"atol", 0, Takes::number, "X", "values may differ by X"},
     {"names-only", 0, Takes::nothing, "", "compare names, dtypes and shapes, read no values"},
@@ -38,6 +42,7 @@ std::string_view verdict_name(Verdict verdict) {
 
 struct Pair {
   std::string_view name;
+  Role role = Role::weight;
   const TensorInfo* a = nullptr;
   const TensorInfo* b = nullptr;
   size_t at_a = 0, at_b = 0;
@@ -45,29 +50,72 @@ struct Pair {
   Comparison found;
 };
 
-// By name, in A's order, then what only B has. A file of one nameless tensor is compared with the other's only one.
-std::vector<Pair> pair_up(std::span<const TensorInfo> a, std::span<const TensorInfo> b) {
+// One side: what its tensors are paired by, and for what they are.
+struct Side {
+  std::vector<Variable> variables;
+  FindBy by = FindBy::key;
+  std::vector<bool> wanted;
+
+  std::string_view name(size_t i) const {
+    const Variable& at = variables[i];
+    return by == FindBy::name ? at.name : by == FindBy::key || at.path.empty() ? at.key : at.path;
+  }
+};
+
+// Gives false after an error line.
+bool describe(Context& context, const Input& input, FindBy by, std::span<const Role> roles, Side& side) {
+  auto objects = read_object_graph(*input.reader, context.limits);
+  // Without its objects a checkpoint is still a file of tensors.
+  if (!objects.ok() && by != FindBy::key) return context.fail(input.path, objects.status()), false;
+  const ObjectGraph* const graph = objects.ok() && objects->has_value() ? &**objects : nullptr;
+  auto variables = describe_variables(input.tensors(), graph);
+  if (!variables.ok()) return context.fail(input.path, variables.status()), false;
+  if (by == FindBy::path && std::ranges::all_of(*variables, [](const Variable& at) { return at.path.empty(); })) {
+    context.fail(input.path, unsupported("keeps no objects, so that its tensors have no paths; pair by key or by name"));
+    return false;
+  }
+  side.variables = *std::move(variables);
+  side.by = by;
+  side.wanted.resize(side.variables.size());
+  for (const Variable& at : side.variables) {
+    // Keys are in the object graph: two that say the same by other ways are no difference.
+    const bool spelling = by != FindBy::key && at.key == ObjectGraph::kKey;
+    side.wanted[at.tensor] = !spelling && (roles.empty() || std::ranges::find(roles, at.role) != roles.end());
+  }
+  return true;
+}
+
+// In A's order, then what only B has. Where several are called the same, the first is paired with the first. A file of one nameless
+// tensor is compared with the other's only one.
+std::vector<Pair> pair_up(const Input& input_a, const Input& input_b, const Side& side_a, const Side& side_b) {
+  const auto a = input_a.tensors(), b = input_b.tensors();
   std::vector<Pair> out;
   if (a.size() == 1 && b.size() == 1 && (a[0].name.empty() || b[0].name.empty())) {
     out.push_back({.name = a[0].name.empty() ? b[0].name : a[0].name, .a = &a[0], .b = &b[0], .found = {}});
     return out;
   }
   std::vector<std::pair<std::string_view, size_t>> by_name;
-  for (size_t i = 0; i < b.size(); ++i) by_name.emplace_back(b[i].name, i);
+  for (size_t i = 0; i < b.size(); ++i) {
+    if (side_b.wanted[i]) by_name.emplace_back(side_b.name(i), i);
+  }
   std::sort(by_name.begin(), by_name.end());
   std::vector<bool> taken(b.size());
+  std::map<std::string_view, size_t> next;  // of names that came before
   for (size_t i = 0; i < a.size(); ++i) {
-    Pair pair{.name = a[i].name, .a = &a[i], .at_a = i, .found = {}};
-    const auto it = std::lower_bound(by_name.begin(), by_name.end(), std::pair(pair.name, size_t{0}));
+    if (!side_a.wanted[i]) continue;
+    Pair pair{.name = side_a.name(i), .role = side_a.variables[i].role, .a = &a[i], .at_a = i, .found = {}};
+    auto it = std::lower_bound(by_name.begin(), by_name.end(), std::pair(pair.name, next[pair.name]));
     if (it != by_name.end() && it->first == pair.name) {
       pair.at_b = it->second;
       pair.b = &b[it->second];
       taken[it->second] = true;
+      next[pair.name] = it->second + 1;
     }
     out.push_back(std::move(pair));
   }
   for (size_t i = 0; i < b.size(); ++i) {
-    if (!taken[i]) out.push_back({.name = b[i].name, .b = &b[i], .at_b = i, .found = {}});
+    if (side_b.wanted[i] && !taken[i])
+      out.push_back({.name = side_b.name(i), .role = side_b.variables[i].role, .b = &b[i], .at_b = i, .found = {}});
   }
   return out;
 }
@@ -110,7 +158,8 @@ std::string detail(const Pair& pair) {
       const Comparison& found = pair.found;
       std::string out = concat(counted(static_cast<uint64_t>(found.differing), "value"));
       if (found.max_absolute > 0)
-        out += concat(", by at most ", short_number(found.max_absolute), " (", short_number(found.max_relative), " relative)");
+        out += concat(", by at most ", short_number(found.max_absolute), " (", short_number(found.max_relative), " relative), norm ",
+                      short_number(found.norm));
       return concat(out, "; first at ", coordinate_text(found.first), ": ", one_value(found.first_a), " and ", one_value(found.first_b));
     }
   }
@@ -140,11 +189,12 @@ void print_json(Context& context, const Input& a, const Input& b, std::span<cons
       .member("b", std::string_view(b.path));
   json.key("tensors").begin_list();
   for (const Pair& pair : pairs) {
-    json.begin_object().member("name", pair.name).member("status", verdict_name(pair.verdict));
+    json.begin_object().member("name", pair.name).member("status", verdict_name(pair.verdict)).member("role", role_name(pair.role));
     print_info(json, "a", pair.a);
     print_info(json, "b", pair.b);
     if (pair.verdict == Verdict::changed) {
       json.member("differing", pair.found.differing).member("max_abs", pair.found.max_absolute).member("max_rel", pair.found.max_relative);
+      json.member("norm", pair.found.norm);
       json.key("first").begin_object().key("at").begin_list();
       for (int64_t i : pair.found.first) json.integer(i);
       json.end_list()
@@ -197,18 +247,50 @@ bool judge(Context& context, const Arguments& arguments, const Input& a, const I
   return true;
 }
 
+std::optional<FindBy> find_by(Context& context, const Arguments& arguments) {
+  const std::string_view word = arguments.get("by").value_or("key");
+  if (word == "key") return FindBy::key;
+  if (word == "path") return FindBy::path;
+  if (word == "name") return FindBy::name;
+  constexpr std::string_view kWords[] = {"key", "path", "name"};
+  context.usage(concat("--by is ", quoted(word), ", expected key, path or name", did_you_mean(word, kWords)));
+  return std::nullopt;
+}
+
+std::optional<std::vector<Role>> wanted_roles(Context& context, const Arguments& arguments) {
+  constexpr Role kRoles[] = {Role::weight, Role::slot, Role::counter, Role::state, Role::other};
+  std::vector<Role> out;
+  for (const std::string_view text : arguments.all("role")) {
+    for (const std::string_view word : split(text, ',')) {
+      const auto it = std::ranges::find(kRoles, word, role_name);
+      if (it == std::end(kRoles)) {
+        context.usage(concat("--role is ", quoted(word), ", expected weight, slot, counter, state or other"));
+        return std::nullopt;
+      }
+      out.push_back(*it);
+    }
+  }
+  return out;
+}
+
 int run(Context& context, const Arguments& arguments) {
   for (std::string_view name : {"rtol", "atol"}) {
     if (!(arguments.number(name, 0) >= 0))
       return context.usage(concat("--", name, " is ", quoted(*arguments.get(name)), ", expected 0 or more"));
   }
+  const auto by = find_by(context, arguments);
+  if (!by) return kUsage;
+  const auto roles = wanted_roles(context, arguments);
+  if (!roles) return kUsage;
   const auto words = arguments.words();
   if (words[0] == "-" && words[1] == "-") return context.usage("stdin can be one of the two files only");
   const auto a = open_input(context, arguments, words[0]);
   if (!a) return context.exit_code();
   const auto b = open_input(context, arguments, words[1], nullptr, "from-b");
   if (!b) return context.exit_code();
-  std::vector<Pair> pairs = pair_up(a->tensors(), b->tensors());
+  Side side_a, side_b;
+  if (!describe(context, *a, *by, *roles, side_a) || !describe(context, *b, *by, *roles, side_b)) return context.exit_code();
+  std::vector<Pair> pairs = pair_up(*a, *b, side_a, side_b);
   uint64_t total = 0;
   for (const Pair& pair : pairs) total += pair.a != nullptr && pair.b != nullptr ? pair.a->bytes : 0;
   size_t differing = 0, other_kinds = 0;
@@ -232,9 +314,15 @@ int run(Context& context, const Arguments& arguments) {
     context.out.print("\n");
     return 0;
   }
-  Table table({"NAME", "DIFFERS", "HOW"});
+  // Roles tell something where there are several.
+  const bool roles_differ = std::ranges::any_of(pairs, [&](const Pair& pair) { return pair.role != pairs[0].role; });
+  Table table(roles_differ ? std::vector<std::string>{"NAME", "ROLE", "DIFFERS", "HOW"}
+                           : std::vector<std::string>{"NAME", "DIFFERS", "HOW"});
   for (const Pair& pair : pairs) {
-    if (pair.verdict != Verdict::equal) table.add({display_name(pair.name), std::string(verdict_name(pair.verdict)), detail(pair)});
+    if (pair.verdict == Verdict::equal) continue;
+    std::vector<std::string> cells{display_name(pair.name), std::string(verdict_name(pair.verdict)), detail(pair)};
+    if (roles_differ) cells.insert(cells.begin() + 1, std::string(role_name(pair.role)));
+    table.add(std::move(cells));
   }
   table.print(context.out, context.colour_out);
   return kNegative;
@@ -255,7 +343,11 @@ extern const Command diff_command = {
     .details =
         "Tensors are paired by name; a file's only tensor, if nameless, with the other file's only one. Values are compared whatever\n"
         "the kind, layout and order of entries, and nothing sparse is made dense. NaN equals NaN. With tolerances, a and b are equal\n"
-        "where |a - b| <= atol + rtol * |b|.",
+        "where |a - b| <= atol + rtol * |b|.\n"
+        "\n"
+        "Checkpoints may be paired by the object that held a variable (--by path) or by the name that the program gave it (--by name),\n"
+        "whatever the file calls it; of several with one name the first is paired with the first. --role weight leaves out the\n"
+        "optimizer's slots, counters and states.",
     .example = "ferry diff a.npz b.mtx --rtol 1e-6",
     .run = run,
 };

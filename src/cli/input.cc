@@ -202,7 +202,9 @@ std::optional<Input> open_input(Context& context, const Arguments& arguments, st
   if (const auto rule = arguments.get("coalesce")) let_pass("duplicates", *rule);
   if (arguments.has("sort") || arguments.has("coalesce")) let_pass("order", "any");
   constexpr uint64_t kWorthThreads = uint64_t{1} << 20;
-  if (input.place.folder != nullptr || input.file_bytes() >= kWorthThreads) options.pool = context.pool();
+  // Of what is several files, this one is the small one.
+  if (input.place.folder != nullptr || input.file_bytes() >= kWorthThreads || input.format->locate != nullptr)
+    options.pool = context.pool();
   auto reader = open_tensors(input.place, input.format, options);
   if (!reader.ok()) return failed(reader.status());
   input.reader = *std::move(reader);

@@ -6,6 +6,7 @@
 #include "cli/json_text.h"
 #include "cli/progress.h"
 #include "cli/text.h"
+#include "ferry/checkpoint.h"
 
 namespace ferry::cli {
 namespace {
@@ -30,6 +31,26 @@ struct Findings {
 
 // The file is there and says nothing good of itself: a negative answer. What the machine or this build cannot do is not.
 bool is_negative(const Status& status) { return status.code() == StatusCode::data_loss || status.code() == StatusCode::invalid_argument; }
+
+// Whether the objects that a checkpoint keeps fit its tensors. Of what is broken otherwise the reader has told.
+template <class Broken, class Odd>
+void check_object_graph(const Input& input, const Limits& limits, Broken&& broken, Odd&& odd) {
+  if (std::ranges::find(input.tensors(), ObjectGraph::kKey, &TensorInfo::name) == input.tensors().end()) return;
+  ReadOptions options;
+  options.limits = limits;
+  options.parts.enabled = false;  // objects name arrays
+  const auto arrays = open_tensors(input.place, input.format, options);
+  if (!arrays.ok()) return;
+  const auto graph = read_object_graph(**arrays, limits);
+  if (!graph.ok()) {
+    if (graph.status().message().starts_with("object graph")) broken(graph.status(), ObjectGraph::kKey);
+    return;
+  }
+  if (!graph->has_value()) return;
+  for (const ObjectFinding& finding : check_objects(**graph, **arrays)) {
+    finding.broken ? broken(data_loss(finding.message), {}) : odd(data_loss(finding.message));
+  }
+}
 
 void check(Context& context, const Arguments& arguments, Findings& found) {
   const bool canonical = arguments.has("canonical");
@@ -56,8 +77,11 @@ void check(Context& context, const Arguments& arguments, Findings& found) {
   found.tensors = input->tensors().size();
   Progress progress(context, "verifying");
   if (Status status = input->reader->verify(); !status.ok()) note(std::move(status));
+  check_object_graph(*input, silent.limits, note, [&](Status status) { found.warnings.push_back({std::move(status), {}}); });
   for (size_t i = 0; i < input->tensors().size(); ++i) {
     const TensorInfo& info = input->tensors()[i];
+    // It has been read, and of numbers in a box there is no more to ask.
+    if (found.broken.empty() && info.kind == TensorKind::dense && info.dtype != DType::string) continue;
     const std::string where = concat("tensor ", display_name(info.name));
     const auto tensor = input->reader->read(i);
     if (!tensor.ok()) {
@@ -141,7 +165,8 @@ extern const Command verify_command = {
     .most = kAnyNumber,
     .details =
         "Reads every byte: checksums, structure, indices in range, row splits that rise. Entries out of order or given\n"
-        "twice are warnings unless --canonical.",
+        "twice are warnings unless --canonical. Of a checkpoint with objects (tf.train.Checkpoint, Keras, SavedModel) also that the\n"
+        "objects are all there and what they name is in the checkpoint; tensors that no object names are a warning.",
     .example = "ferry verify x.npz",
     .run = run,
 };

@@ -38,6 +38,32 @@ TEST(Compare, DenseCountsAndNamesTheFirstDifference) {
   EXPECT_EQ(out.first_a.values<float>()[0], 3);
   EXPECT_EQ(out.first_b.values<float>()[0], 5);
 }
+TEST(Compare, NormIsOfWhatDiffers) {
+  EXPECT_EQ(compared(dense({1, 2, 3}), dense({1, 5, 7})).norm, 5);
+  EXPECT_EQ(compared(dense({1, 2}), dense({1, 2})).norm, 0);
+  EXPECT_EQ(compared(coo({4}, {1}, {3}), coo({4}, {2}, {4})).norm, 5);
+  EXPECT_EQ(compared(dense({1}), dense({kInf})).norm, kInf);
+}
+TEST(Compare, LongTensorsGiveTheSameForAnyNumberOfThreads) {
+  std::vector<float> a(100'000), b;
+  for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<float>(i % 97) * 0.1f;
+  b = a;
+  for (size_t i = 70'000; i < a.size(); i += 3) b[i] += static_cast<float>(i % 5) * 0.01f;
+  b[99'999] = 1e9f;
+  const Tensor x = DenseTensor::of<float>(Shape{100, 1000}, std::span<const float>(a)),
+               y = DenseTensor::of<float>(Shape{100, 1000}, std::span<const float>(b));
+  const Comparison one = compared(x, y);
+  ThreadPool pool(3);
+  const auto many = compare(x, y, {}, &pool);
+  ASSERT_TRUE(many.ok());
+  EXPECT_EQ(one.first, (std::vector<int64_t>{70, 3}));
+  EXPECT_EQ(one.first_a.values<float>()[0], a[70'003]);
+  EXPECT_GT(one.differing, 7000);
+  EXPECT_EQ(many->differing, one.differing);
+  EXPECT_EQ(many->norm, one.norm);
+  EXPECT_EQ(many->first, one.first);
+  EXPECT_EQ(many->max_absolute, one.max_absolute);
+}
 TEST(Compare, NaNEqualsNaNAndZeroHasNoSign) { EXPECT_TRUE(compared(dense({kNaN, 0.f, kInf}), dense({kNaN, -0.f, kInf})).equal()); }
 TEST(Compare, NaNOrInfinityAgainstANumberIsInfinitelyFar) {
   for (const Tensor& other : {dense({kNaN}), dense({kInf})}) {

@@ -7,7 +7,7 @@ A case file is a session in a fresh folder. Lines of it:
     needs: npz json     skip the file (exit 77) unless this build has these formats or commands ("terminal":
                          the machine gives pseudo-terminals)
     file NAME           the indented lines below, four spaces taken off, become this file
-    $ command           run by bash; `ferry` is the build's own
+    $ command           run by bash; `ferry` is the build's own, $GOLDENS the folder tests/golden
     > text              stdout, this line exactly
     >~ glob             stdout, a line that fits (* ? [..])
     >...                stdout, any number of lines
@@ -123,7 +123,7 @@ def check(path, ferry, update):
                 file.write(text)
         environment = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "TERM")}
         environment.update(PATH=os.path.dirname(os.path.abspath(ferry)) + ":" + environment["PATH"], LC_ALL="C.UTF-8",
-                           PYTHON=sys.executable)
+                           PYTHON=sys.executable, GOLDENS=os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "golden"))
         for item in items:
             if isinstance(item, str):
                 output.append(item)

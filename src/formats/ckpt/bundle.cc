@@ -161,7 +161,8 @@ Result<DenseTensor> Bundle::read_whole(const Entry& entry, DType dtype, bool che
     if (!strings.ok()) return strings.status().with_context(place());
     return strings;
   }
-  if (check && mask_crc(crc32c(bytes.bytes())) != entry.crc) return data_loss(concat(place(), ": the checksum does not fit the bytes"));
+  if (check && mask_crc(crc32c(bytes.bytes(), pool_)) != entry.crc)
+    return data_loss(concat(place(), ": the checksum does not fit the bytes"));
   if (dtype == DType::bool_) {
     if (const Status status = check_bools(bytes.bytes()); !status.ok()) return status.shifted(offset).nested(place());
   }

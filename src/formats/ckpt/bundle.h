@@ -65,7 +65,11 @@ class Bundle {
 
  private:
   Bundle(const ByteSource& index, SortedTable table, int64_t shards, const ReadOptions& options)
-      : table_(std::move(table)), shards_(index, shards), limits_(options.limits), checks_(options.validation != Validation::trust) {}
+      : table_(std::move(table)),
+        shards_(index, shards),
+        limits_(options.limits),
+        checks_(options.validation != Validation::trust),
+        pool_(options.pool) {}
   Status check_bytes(const Entry& entry, DType dtype) const;
   Result<DenseTensor> read_whole(const Entry& entry, DType dtype, bool check) const;
   Result<DenseTensor> read_pieces(const Entry& entry, DType dtype, bool check) const;
@@ -74,6 +78,7 @@ class Bundle {
   Shards shards_;
   Limits limits_;
   bool checks_;
+  ThreadPool* pool_;
 };
 
 // All of its tensors.

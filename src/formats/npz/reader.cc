@@ -41,7 +41,7 @@ class NpzArrays : public ArrayReader {
   }
   Status verify() const override {
     for (size_t i = 0; i < zip_.members().size(); ++i) FERRY_RETURN_IF_ERROR(zip_.verify(i));
-    return {};
+    return ArrayReader::verify();
   }
 
  private:
