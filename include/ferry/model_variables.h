@@ -2,12 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "ferry/format.h"
+#include "ferry/checkpoint.h"
 #include "ferry/plan.h"
 #include "ferry/stored_model.h"
 
@@ -22,7 +21,7 @@ struct ModelVariables {
     std::string slice;  // "10 4 0,5:-" of a partitioned variable; else empty
   };
   std::vector<Handle> handles;           // by node
-  std::vector<std::string_view> untied;  // variable nodes that nothing ties to a checkpoint: they must be initialized by the graph
+  std::vector<std::string_view> untied;  // variable nodes that nothing ties to a checkpoint: the graph fills them, or nothing uses them
   std::vector<bool> trainable;           // of each wanted, where the object graph says so
 
   const Handle* find(std::string_view node) const;
@@ -33,7 +32,7 @@ struct ModelVariables {
 // Else what the saver saves, under its keys. Else every variable node under its own name. Good as long as the MetaGraph.
 Result<ModelVariables> model_variables(const MetaGraph& meta, const Limits& limits = {});
 
-// The keys of the checkpoint beside the model; not_found where there is none.
-Result<std::unique_ptr<TensorNames>> open_variables(const StoredModel& model, const ReadOptions& options = {});
+// The checkpoint beside the model, its variables as they are (no parts put together); not_found where there is none.
+Result<Checkpoint> open_variables(const StoredModel& model, ReadOptions options = {});
 
 }  // namespace ferry

@@ -38,15 +38,23 @@ bool is_table(std::string_view op) {
 // Variables that the checkpoint beside the model does not have.
 void check_variables(const StoredModel& model, Shown& out) {
   if (out.variables.wanted.empty()) return;
-  const auto names = open_variables(model);
-  if (!names.ok()) {
-    out.notes.push_back(
-        concat("its ", counted(out.variables.wanted.size(), "variable"), " cannot be restored: ", names.status().message()));
+  std::set<std::string_view> keys;
+  const auto checkpoint = open_variables(model);
+  Status status = checkpoint.status();
+  if (checkpoint.ok()) {
+    const auto there = checkpoint->variables();
+    status = there.status();
+    if (there.ok()) {
+      for (const Variable& variable : *there) keys.insert(variable.key);
+    }
+  }
+  if (!status.ok()) {
+    out.notes.push_back(concat("its ", counted(out.variables.wanted.size(), "variable"), " cannot be restored: ", status.message()));
     return;
   }
   std::vector<std::string_view> lost;
   for (const Wanted& variable : out.variables.wanted) {
-    if (variable.key.empty() || !(*names)->find(variable.key)) lost.push_back(variable.name.empty() ? variable.path : variable.name);
+    if (!keys.contains(variable.key)) lost.push_back(variable.name.empty() ? variable.path : variable.name);
   }
   if (lost.empty()) return;
   std::string text;

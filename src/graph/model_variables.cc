@@ -191,6 +191,7 @@ class Variables {
         if (at && is_variable(nodes_[*at].op)) tie(nodes_[*at].name, *wanted, {});
       }
     }
+    FERRY_RETURN_IF_ERROR(from_restore());
     for (const Node& node : nodes_) {
       if (!is_variable(node.op) || handles_.contains(node.name)) continue;
       for (const std::string_view name : {name_of(node), node.name}) {
@@ -203,6 +204,47 @@ class Variables {
     return {};
   }
 
+  // The function that a session restores with assigns to its arguments what RestoreV2 reads under constant keys.
+  Status from_restore() {
+    std::map<std::string_view, size_t> by_key;
+    for (size_t i = 0; i < out_.wanted.size(); ++i) by_key.emplace(out_.wanted[i].key, i);
+    for (const Node& call : nodes_) {
+      if (call.op != "PartitionedCall" && call.op != "StatefulPartitionedCall") continue;
+      const auto name = call.func("f");
+      if (!name.ok() || name->name.find("restore") == std::string_view::npos) continue;
+      const auto function = meta_.graph().functions().read(name->name);
+      if (!function.ok()) continue;
+      const Nodes& body = function->nodes();
+      std::map<size_t, std::vector<std::string>> read_keys;  // of each RestoreV2
+      std::map<std::string_view, size_t> arguments;
+      for (size_t i = 0; i < function->signature().inputs.size(); ++i) arguments.emplace(function->signature().inputs[i].name, i);
+      for (const Node& assign : body) {
+        if (assign.op != "AssignVariableOp" || assign.inputs.size() < 2) continue;
+        auto value = parse_input(assign.inputs[1]);
+        if (value.ok()) {
+          const auto at = body.find(value->node);
+          if (at && body[*at].op == "Identity" && !body[*at].inputs.empty()) value = parse_input(body[*at].inputs[0]);
+        }
+        if (!value.ok()) continue;
+        const auto restore = body.find(value->node);
+        if (!restore || body[*restore].op != "RestoreV2") continue;
+        const auto [kept, is_new] = read_keys.try_emplace(*restore);
+        if (is_new) kept->second = constant_strings(body, body[*restore], 1);
+        const std::vector<std::string>& keys = kept->second;
+        if (value->index < 0 || static_cast<size_t>(value->index) >= keys.size()) continue;
+        const auto wanted = by_key.find(keys[static_cast<size_t>(value->index)]);
+        if (wanted == by_key.end()) continue;
+        const auto argument = arguments.find(assign.inputs[0]);
+        if (argument == arguments.end() || argument->second >= call.inputs.size()) continue;
+        const auto source = parse_input(call.inputs[argument->second]);
+        if (!source.ok()) continue;
+        const auto node = nodes_.find(source->node);
+        if (node && is_variable(nodes_[*node].op)) tie(nodes_[*node].name, wanted->second, {});
+      }
+    }
+    return {};
+  }
+
   void tie(std::string_view node, size_t wanted, std::string slice) {
     handles_.emplace(node, ModelVariables::Handle{node, wanted, std::move(slice)});
   }
@@ -210,14 +252,15 @@ class Variables {
   // ---- TF1: what the saver saves
 
   // The strings of a constant input.
-  std::vector<std::string> constant_strings(const Node& node, size_t input) const {
+  std::vector<std::string> constant_strings(const Node& node, size_t input) const { return constant_strings(nodes_, node, input); }
+  std::vector<std::string> constant_strings(const Nodes& nodes, const Node& node, size_t input) const {
     std::vector<std::string> out;
     if (input >= node.inputs.size()) return out;
     const auto ref = parse_input(node.inputs[input]);
     if (!ref.ok()) return out;
-    const auto at = nodes_.find(ref->node);
-    if (!at || nodes_[*at].op != "Const") return out;
-    const AttrValue* value = nodes_[*at].find("value");
+    const auto at = nodes.find(ref->node);
+    if (!at || nodes[*at].op != "Const") return out;
+    const AttrValue* value = nodes[*at].find("value");
     if (value == nullptr) return out;
     const auto tensor = value->constant(nullptr, limits_);
     if (!tensor.ok() || !tensor->is_string()) return out;
@@ -344,7 +387,7 @@ uint64_t ModelVariables::num_bytes() const {
 
 Result<ModelVariables> model_variables(const MetaGraph& meta, const Limits& limits) { return Variables(meta, limits).run(); }
 
-Result<std::unique_ptr<TensorNames>> open_variables(const StoredModel& model, const ReadOptions& options) {
+Result<Checkpoint> open_variables(const StoredModel& model, ReadOptions options) {
   const auto prefix = model.variables();
   if (!prefix) {
     return not_found(model.kind() == ModelKind::saved_model ? "the SavedModel has no variables/variables.index"
@@ -353,11 +396,10 @@ Result<std::unique_ptr<TensorNames>> open_variables(const StoredModel& model, co
   std::string name = concat(*prefix, ".index");
   if (!model.has(name)) name = *prefix;
   FERRY_ASSIGN_OR_RETURN(const auto source, model.folder()->open(name));
-  const Format* format = find_format("ckpt");
-  auto names = open_names(Place{source, nullptr}, *format, options);
-  if (!names.ok()) return names.status().with_context(name);
-  if (*names == nullptr) return unsupported(concat(name, ": its keys cannot be listed"));
-  return names;
+  options.parts.enabled = false;
+  auto checkpoint = Checkpoint::open(Place{source, nullptr}, find_format("ckpt"), options);
+  if (!checkpoint.ok()) return checkpoint.status().with_context(name);
+  return checkpoint;
 }
 
 }  // namespace ferry
