@@ -18,11 +18,12 @@ from tensorferry import _core
 
 COUNTS = collections.Counter()  # cases by op, for the closing line
 
-Case = collections.namedtuple("Case", "op inputs attrs ulp rtol atol errors_equal unordered")
+Case = collections.namedtuple("Case", "op inputs attrs ulp rtol atol errors_equal unordered ignored")
 
 
-def case(op, inputs, ulp=0, rtol=0.0, atol=0.0, errors_equal=True, unordered=False, **attrs):
-    return Case(op, inputs, attrs, ulp, rtol, atol, errors_equal, unordered)
+def case(op, inputs, ulp=0, rtol=0.0, atol=0.0, errors_equal=True, unordered=False, ignored=(), **attrs):
+    """`ignored`: outputs that TensorFlow leaves to chance."""
+    return Case(op, inputs, attrs, ulp, rtol, atol, errors_equal, unordered, ignored)
 
 
 def as_tensor(value):
@@ -133,7 +134,8 @@ def bits_apart(a, b):
 
 
 def compare(one, got, want, place):
-    got, want = np.asarray(got), np.asarray(want)
+    # NumPy's own strings lose zeros at their end.
+    got, want = (np.asarray(x, object) if isinstance(x, (bytes, str)) else np.asarray(x) for x in (got, want))
     assert got.shape == want.shape, f"{place}: shape {got.shape}, TensorFlow {want.shape}"
     text = want.dtype == object or want.dtype.kind in "SU"
     assert text or got.dtype == want.dtype, f"{place}: dtype {got.dtype}, TensorFlow {want.dtype}"
@@ -182,7 +184,8 @@ def check(one):
     if refusal is not None:
         return
     for i, (got, want) in enumerate(zip(answer, wanted)):
-        compare(one, got.numpy() if hasattr(got, "numpy") else got, want.numpy(), f"{place} output {i}")
+        if i not in one.ignored:
+            compare(one, got.numpy() if hasattr(got, "numpy") else got, want.numpy(), f"{place} output {i}")
     assert len(answer) == len(wanted), f"{place}: {len(answer)} outputs, TensorFlow {len(wanted)}"
 
 
