@@ -275,6 +275,8 @@ Result<TensorRules> TensorRules::parse(std::string_view text, std::string_view n
   return out;
 }
 
+Result<RulePattern> RulePattern::parse(std::string_view text) { return pattern_of({std::string(text), false}); }
+
 void TensorRules::append(TensorRules more) {
   for (TensorRule& rule : more.rules_) rules_.push_back(std::move(rule));
 }

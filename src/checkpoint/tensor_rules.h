@@ -27,6 +27,7 @@ struct RulePattern {
   enum class By : uint8_t { name, role, optimizer } by = By::name;
   std::string glob;
   Role role = Role::weight;
+  static Result<RulePattern> parse(std::string_view text);  // "a/*", "role:slot"
 };
 
 struct TensorRule {
@@ -51,6 +52,7 @@ class TensorRules {
   const std::vector<TensorRule>& rules() const { return rules_; }
   bool needs_roles() const;
   void append(TensorRules more);
+  void append(TensorRule rule) { rules_.push_back(std::move(rule)); }
 
  private:
   std::vector<TensorRule> rules_;
