@@ -44,6 +44,13 @@ bool compatible(const PartialShape& a, const PartialShape& b) {
   return true;
 }
 
+// A shape that an array of this partial one could have, for the Parts rule: one entry, one row.
+Shape some_shape(const PartialShape& shape) {
+  Shape out = shape.dims();
+  for (size_t i = 0; i < out.rank(); ++i) out[i] = std::max<int64_t>(out[i], 1);
+  return out;
+}
+
 // "x_12" → "x", 12; "x" → "x", 0.
 std::pair<std::string_view, int64_t> split_number(std::string_view key) {
   const size_t end = key.find_last_not_of("0123456789");
@@ -319,6 +326,20 @@ class SignatureReader {
     return std::nullopt;
   }
 
+  // The name that someone gave to the keys of a port's parts; empty where they are made from the argument's: x, x_1, x_2.
+  static std::string given_name(const Port& port, std::string_view argument) {
+    const std::string_view first = port.parts[0].key;
+    if (port.parts.size() == 1) return split_number(first).first == argument || first == argument ? std::string() : std::string(first);
+    std::vector<ArrayInfo> arrays;
+    for (const PortPart& part : port.parts) {
+      if (!part.dtype || !part.shape.has_rank()) return {};
+      arrays.push_back({part.key, *part.dtype, some_shape(part.shape)});
+    }
+    const auto grouping = find_parts(arrays, {});
+    if (!grouping.ok() || grouping->groups.size() != 1 || grouping->groups[0].parts.size() != arrays.size()) return {};
+    return grouping->groups[0].name;
+  }
+
   // Puts the plain inputs together as the function behind took them. False where that is not known.
   bool restructure(std::vector<Port>& plain, Signature& out) const {
     if (objects_.empty() || plain.empty()) return false;
@@ -360,12 +381,15 @@ class SignatureReader {
       if (!port.dtype) port.dtype = leaf.dtype;
       port.shape = leaf.parts == 1 && port.parts[0].shape.has_rank() ? port.parts[0].shape : leaf.shape;
       std::vector<std::string> candidates;
-      if (!leaf.members.empty()) {
+      const size_t head = leaf.argument.find_first_of("[.");
+      const std::string_view argument = std::string_view(leaf.argument).substr(0, head);
+      if (std::string given = given_name(port, argument); !given.empty()) {
+        candidates.push_back(std::move(given));
+      } else if (!leaf.members.empty()) {
         std::string joined;
         for (const std::string& member : leaf.members) joined += concat(joined.empty() ? "" : "/", member);
         candidates.push_back(joined);
-        const size_t end = leaf.argument.find_first_of("[.");
-        if (!leaf.keyword) candidates.push_back(concat(leaf.argument.substr(0, end), "/", joined));
+        if (!leaf.keyword) candidates.push_back(concat(argument, "/", joined));
       } else if (layers) {
         candidates.push_back(keras_names_[l]);
       }
@@ -429,7 +453,7 @@ class SignatureReader {
     std::vector<size_t> ports;
     for (size_t i = 0; i < plain.size(); ++i) {
       if (!plain[i].dtype || !plain[i].shape.has_rank()) continue;
-      arrays.push_back({plain[i].name, *plain[i].dtype, plain[i].shape.dims()});
+      arrays.push_back({plain[i].name, *plain[i].dtype, some_shape(plain[i].shape)});
       ports.push_back(i);
     }
     const auto grouping = find_parts(arrays, {});

@@ -5,6 +5,9 @@
 #include <filesystem>
 #include <random>
 
+#include <unistd.h>
+
+#include "ferry/model_rename.h"
 #include "ferry/model_variables.h"
 #include "ferry/op_census.h"
 #include "ferry/signature.h"
@@ -250,6 +253,105 @@ TEST(InitOps, AreNamedByTheSignatureOrACollection) {
   EXPECT_TRUE(init_ops(open("frozen.pb").meta).empty());
 }
 
+// ---- Renaming
+
+ModelRenames renames(std::initializer_list<PortRename> inputs, std::initializer_list<PortRename> outputs = {}) {
+  ModelRenames out;
+  out.inputs = inputs;
+  out.outputs = outputs;
+  return out;
+}
+
+TEST(ModelRename, ALogicalNameRenamesAllPartsAndTheWrapperFollowsTheirOrder) {
+  const Model model = open("sparse");
+  ModelRenames wanted = renames({{"serving_default", "features", "zclicks"}, {"", "rt", "words"}, {"", "x_3", "aaa"}},
+                                {{"", "y", "a_scores"}, {"", "s", "zz"}});
+  wanted.signatures.emplace_back("dense", "score/dense");
+  const auto bytes = rename_ports(model.stored, wanted);
+  ASSERT_TRUE(bytes.ok()) << bytes.status().to_string();
+  auto stored = StoredModel::open(Place{memory_source(*Buffer::copy_of(*bytes)), nullptr});
+  ASSERT_TRUE(stored.ok());
+  const Model changed{*stored, *stored->read()};
+  const Signature s = signature_of(changed);
+  EXPECT_EQ(texts_of(s.inputs), (Texts{"zclicks coo float32 [?, 5] structured: zclicks/indices zclicks/values zclicks/dense_shape",
+                                       "words ragged int64 [?, ?] structured: words/values words/row_splits",
+                                       "a coo string [?, 7] structured: x x_1 x_2", "aaa dense float32 [?] declared: aaa"}));
+  EXPECT_EQ(s.inputs[0].parts[1].tensor, "serving_default_features_1:0");
+  EXPECT_EQ(texts_of(s.outputs)[0], "a_scores dense float32 [?, 3] declared: a_scores");
+  EXPECT_EQ(s.find_output("zz")->parts[0].tensor, "StatefulPartitionedCall_1:5");
+  EXPECT_EQ(signature_of(changed, "score/dense").inputs[0].name, "d");
+  // The loader takes arguments in the order of their names: the wrapper has them so, and its call hands them so.
+  const auto objects = changed.meta.objects();
+  ASSERT_TRUE(objects.ok());
+  const SavedObject& function = (*objects)[*objects->child(*objects->child(0, "signatures"), "serving_default")];
+  EXPECT_EQ(function.argument_keywords, (std::vector<std::string_view>{"aaa", "words/row_splits", "words/values", "x", "x_1", "x_2",
+                                                                       "zclicks/dense_shape", "zclicks/indices", "zclicks/values"}));
+  const auto wrapper = changed.meta.graph().functions().read(function.concrete_functions[0]);
+  ASSERT_TRUE(wrapper.ok());
+  EXPECT_EQ(wrapper->signature().inputs[0].name, "x_3");
+  EXPECT_EQ(wrapper->signature().inputs[7].name, "features");
+  EXPECT_EQ(*wrapper->arg_attr(7, "_user_specified_name")->text(), "zclicks/indices");
+  const Node& call = *changed.meta.graph().find("StatefulPartitionedCall_1");
+  EXPECT_EQ(call.inputs[0], "serving_default_x_3");
+  EXPECT_EQ((*call.find("Tin")->types())[0], DType::float32);
+  EXPECT_EQ(call.inputs[9], "w");
+  // And back: what was there before, but for the encoding of two lists.
+  ModelRenames back = renames({{"", "zclicks/indices", "features"},
+                               {"", "zclicks/values", "features_1"},
+                               {"", "zclicks/dense_shape", "features_2"},
+                               {"", "words/values", "rt"},
+                               {"", "words/row_splits", "rt_1"},
+                               {"", "aaa", "x_3"}},
+                              {{"", "a_scores", "y"}, {"", "zz", "s"}});
+  back.signatures.emplace_back("score/dense", "dense");
+  const auto again = rename_ports(*stored, back);
+  ASSERT_TRUE(again.ok()) << again.status().to_string();
+  EXPECT_EQ(again->size(), model.stored.bytes().size());
+}
+
+TEST(ModelRename, WhatIsNotThereOrWouldClashIsRefused) {
+  const Model model = open("sparse");
+  const auto message = [&](const ModelRenames& wanted) { return std::string(rename_ports(model.stored, wanted).status().message()); };
+  EXPECT_NE(message(renames({{"", "nothing", "x"}})).find("no signature has an input 'nothing'"), std::string::npos);
+  EXPECT_NE(message(renames({{"dense", "features", "x"}})).find("there is no signature 'dense' with an input 'features'"),
+            std::string::npos);
+  EXPECT_NE(message(renames({{"", "d", ""}})).find("is empty"), std::string::npos);
+  EXPECT_NE(message(renames({{"", "x_3", "rt"}})).find("would have two inputs named 'rt'"), std::string::npos);
+  EXPECT_NE(message(renames({{"", "x_3", "rt/1"}})).find("that Python calls 'rt_1'"), std::string::npos);
+  EXPECT_NE(message(renames({}, {{"", "y", "s"}})).find("would have two outputs"), std::string::npos);
+  EXPECT_FALSE(rename_ports(open("frozen.pb").stored, renames({{"", "x", "y"}})).ok());
+}
+
+TEST(ModelRename, UntouchedBytesStay) {
+  const Model model = open("simple");
+  const auto bytes = rename_ports(model.stored, renames({{"", "features", "featured"}}));
+  ASSERT_TRUE(bytes.ok());
+  ASSERT_EQ(bytes->size(), model.stored.bytes().size());
+  size_t different = 0;
+  for (size_t i = 0; i < bytes->size(); ++i) different += (*bytes)[i] != model.stored.bytes().text()[i];
+  EXPECT_EQ(different, 1u);
+}
+
+TEST(ModelRename, FoldersAreWrittenWholeOrNotAtAll) {
+  const auto folder = std::filesystem::temp_directory_path() / concat("ferry_rename_", ::getpid());
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  const Model model = open("sparse");
+  const std::string out = (folder / "out").string();
+  ASSERT_TRUE(write_renamed(model.stored, renames({{"", "d", "e"}}), out).ok());
+  EXPECT_FALSE(write_renamed(model.stored, renames({{"", "d", "e"}}), out).ok());
+  auto stored = StoredModel::open(out);
+  ASSERT_TRUE(stored.ok());
+  EXPECT_TRUE(stored->variables().has_value());
+  EXPECT_TRUE(stored->asset_path("vocab.txt").ok());
+  EXPECT_FALSE(stored->has("fingerprint.pb"));
+  ASSERT_TRUE(rename_in_place(*stored, renames({{"", "e", "f"}})).ok());
+  EXPECT_NE(signature_of(open(out), "dense").find_input("f"), nullptr);
+  EXPECT_FALSE(rename_in_place(*stored, renames({{"", "no", "f"}})).ok());
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()), 1);
+  std::filesystem::remove_all(folder);
+}
+
 // Everything that reads, on bytes that are not quite a model's any more: a value or a sentence, never a crash.
 void use_up(std::string_view bytes) {
   const auto stored = StoredModel::open(Place{memory_source(*Buffer::copy_of(bytes)), nullptr});
@@ -266,6 +368,8 @@ void use_up(std::string_view bytes) {
     (void)callable_functions(*meta, true);
     (void)model_variables(*meta);
     (void)count_ops(*meta);
+    if (meta->signatures().empty() || meta->signatures()[0].inputs.empty()) continue;
+    (void)rename_ports(*stored, renames({{"", std::string(meta->signatures()[0].inputs[0].first), "zz"}}));
   }
 }
 
