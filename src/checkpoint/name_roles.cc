@@ -56,6 +56,11 @@ bool has_optimizer_word(std::string_view scopes) {
   return false;
 }
 
+bool is_numbered(std::string_view part) {
+  const size_t end = part.find_last_not_of("0123456789");
+  return end != std::string_view::npos && end + 1 < part.size() && part[end] == '_';
+}
+
 struct Slot {
   std::string_view name;
   size_t of;
@@ -69,7 +74,12 @@ std::optional<Slot> find_slot(const Names& names, std::string_view name) {
   if (last.size() + 1 < name.size()) {
     const std::string_view base = name.substr(0, name.size() - last.size() - 1);
     if (is_slot_suffix(last)) {
-      if (const auto of = find_base(names, base, [](std::string_view) { return true; })) return Slot{last, *of};
+      const auto anything = [](std::string_view) { return true; };
+      if (const auto of = find_base(names, base, anything)) return Slot{last, *of};
+      // Of one part of a partitioned variable: TensorFlow cuts "part_0" at a wrong place where there is a scope in front.
+      if (const size_t slash = base.rfind('/'); slash != std::string_view::npos && is_numbered(base.substr(slash + 1))) {
+        if (const auto of = find_base(names, base.substr(0, slash), anything)) return Slot{last, *of};
+      }
     }
     // "training/Adam/dense/kernel/m": Keras's short words count behind an optimizer's name only.
     if (is_keras_slot_suffix(last)) {

@@ -328,14 +328,15 @@ std::optional<uint32_t> ObjectGraph::find(std::string_view path) const {
 
 std::optional<uint32_t> ObjectGraph::find_child(std::string_view path) const {
   if (size() == 0) return std::nullopt;
+  if (path.empty()) return 0;
   uint32_t id = 0;
-  while (!path.empty()) {
-    const std::string_view part = path.substr(0, path.find('/'));
+  for (size_t from = 0; from <= path.size();) {  // names may be empty, the last one too
+    const std::string_view part = path.substr(from, path.find('/', from) - from);
     const auto children = node(id).children;
     const auto it = std::ranges::find_if(children, [&](const ObjectChild& child) { return is_escaped(part, child.name); });
     if (it == children.end()) return std::nullopt;
     id = it->node;
-    path.remove_prefix(std::min(part.size() + 1, path.size()));
+    from += part.size() + 1;
   }
   return id;
 }

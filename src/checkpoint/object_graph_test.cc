@@ -92,8 +92,11 @@ TEST(ObjectGraph, SlotHasThePathOfItsKey) {
 }
 
 TEST(ObjectGraph, NamesAreEscapedInPaths) {
-  const auto graph = GraphText().node().child("a/b.c", 1).node().child("\xff", 2).node().parse();
+  const auto graph = GraphText().node().child("a/b.c", 1).node().child("\xff", 2).child("", 3).node().node().child("", 0).parse();
   ASSERT_TRUE(graph.ok());
+  EXPECT_EQ(graph->path_of(3), "a.Sb..c/");
+  EXPECT_EQ(graph->find("a.Sb..c/"), 3u);
+  EXPECT_EQ(graph->find("a.Sb..c//"), 0u);
   EXPECT_EQ(graph->path_of(1), "a.Sb..c");
   EXPECT_EQ(graph->find("a.Sb..c/\xff"), 2u);
   EXPECT_EQ(graph->find("a/b.c"), std::nullopt);

@@ -100,11 +100,30 @@ std::string_view value_key(const ObjectGraph& objects, uint32_t node) {
 
 // Keras 3 calls the momentum of "dense/kernel" "adam/dense_kernel_momentum".
 std::string_view after_flat_name(std::string_view slot, std::string_view original) {
-  slot.remove_prefix(std::min(slot.find('/') + 1, slot.size()));
+  slot = last_part(slot);
   if (slot.size() <= original.size() + 1 || slot[original.size()] != '_') return {};
   const auto flat = [](char c) { return c == '/' ? '_' : c; };
   if (!std::ranges::equal(slot.substr(0, original.size()), original, {}, flat, flat)) return {};
   return slot.substr(original.size() + 1);
+}
+
+std::string flat_name(std::string_view name) {
+  std::string out(name);
+  std::ranges::replace(out, '/', '_');
+  return out;
+}
+
+// The same where no list tells which variable it is beside: by the longest of the flat names that it begins with.
+std::optional<std::pair<size_t, std::string_view>> find_flat(const std::unordered_map<std::string, size_t>& weights,
+                                                             std::string_view slot) {
+  constexpr int kMostParts = 8;  // of a slot's own name
+  slot = last_part(slot);
+  size_t end = slot.rfind('_');
+  for (int i = 0; i < kMostParts && end != std::string_view::npos && end > 0; ++i, end = slot.rfind('_', end - 1)) {
+    const auto it = weights.find(std::string(slot.substr(0, end)));
+    if (it != weights.end() && end + 1 < slot.size()) return std::pair(it->second, slot.substr(end + 1));
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -153,6 +172,8 @@ Result<std::vector<bool>> roles_by_objects(const ObjectGraph& objects, std::span
     by_key.emplace(at.key, i);
     if (at.role == Role::weight) by_name.emplace(at.name, i);
   }
+  std::unordered_map<std::string, size_t> by_flat_name;
+  for (const auto& [name, i] : by_name) by_flat_name.emplace(flat_name(name), i);
   for (size_t i = 0; i < variables.size(); ++i) {
     Variable& at = variables[i];
     if (!at.node || at.role != Role::slot) continue;
@@ -172,6 +193,11 @@ Result<std::vector<bool>> roles_by_objects(const ObjectGraph& objects, std::span
       }
     }
     if (!at.slot_of.empty()) continue;
+    if (const auto found = find_flat(by_flat_name, name)) {
+      at.slot_name = found->second;
+      at.slot_of = variables[found->first].key;
+      continue;
+    }
     // tf_keras: "Adam/m/dense/kernel".
     const size_t first = name.find('/'), second = first == std::string_view::npos ? first : name.find('/', first + 1);
     if (second == std::string_view::npos) continue;

@@ -36,11 +36,11 @@ std::map<std::string, std::string> roles(const std::vector<TensorInfo>& tensors,
 using Roles = std::map<std::string, std::string>;
 
 TEST(Variables, SaverSlotsAreToldByTheirSuffix) {
-  const auto found =
-      roles({info("dense/kernel"), info("dense/kernel/Adam"), info("dense/kernel/Adam_1"), info("train/dense/kernel/Momentum"),
-             info("dense/kernel/ExponentialMovingAverage"), info("loss/ExponentialMovingAverage", {}), info("beta1_power", {}),
-             info("train/beta2_power_1", {}), info("global_step", {}, DType::int64), info("lonely/Adam"),
-             info("training/SGD/dense/kernel/momentum"), info("dense/m"), info("dense")});
+  const auto found = roles({info("dense/kernel"), info("dense/kernel/Adam"), info("dense/kernel/Adam_1"),
+                            info("train/dense/kernel/Momentum"), info("dense/kernel/ExponentialMovingAverage"),
+                            info("loss/ExponentialMovingAverage", {}), info("beta1_power", {}), info("train/beta2_power_1", {}),
+                            info("global_step", {}, DType::int64), info("lonely/Adam"), info("training/SGD/dense/kernel/momentum"),
+                            info("dense/m"), info("dense"), info("tower/parts"), info("tower/parts/art_0/Adam")});
   EXPECT_EQ(found, (Roles{{"dense/kernel", "weight"},
                           {"dense/kernel/Adam", "slot Adam of dense/kernel"},
                           {"dense/kernel/Adam_1", "slot Adam_1 of dense/kernel"},
@@ -53,7 +53,9 @@ TEST(Variables, SaverSlotsAreToldByTheirSuffix) {
                           {"lonely/Adam", "weight"},
                           {"training/SGD/dense/kernel/momentum", "slot momentum of dense/kernel"},
                           {"dense/m", "weight"},
-                          {"dense", "weight"}}));
+                          {"dense", "weight"},
+                          {"tower/parts", "weight"},
+                          {"tower/parts/art_0/Adam", "slot Adam of tower/parts"}}));
 }
 
 TEST(Variables, KerasFilesTellByTheirSections) {

@@ -10,6 +10,7 @@
 #include "ferry/format.h"
 #include "support/compare.h"
 #include "support/memory_folder.h"
+#include "wire/protobuf.h"
 #include "wire/sorted_table.h"
 
 namespace ferry {
@@ -169,6 +170,45 @@ TEST(Checkpoint, TwoTensorsInTheSameBytesAreFoundByVerify) {
   Status verified;
   EXPECT_TRUE(read({std::move(out).finish(), whole.data}, &verified).ok());
   EXPECT_NE(verified.message().find("share bytes"), std::string::npos) << verified.to_string();
+}
+
+// As TensorFlow writes the slots of a partitioned variable in a scope: each slice under a name of its own, with the shape of the whole.
+TEST(Checkpoint, TensorOfSomeOfItsSlicesIsListedAndNotRead) {
+  const Bundle whole = golden("pieces");
+  const auto table = SortedTable::open(*Buffer::copy_of(whole.index));
+  const auto without_last_slice = [](std::string_view entry) {
+    proto::Reader in(entry);
+    size_t last = 0;
+    while (in.next()) {
+      if (in.tag() == proto::bytes_tag(7)) last = in.field_offset();
+      in.skip();
+    }
+    return std::string(entry.substr(0, last));  // slices come last
+  };
+  SortedTableWriter out;
+  for (size_t i = 0; i < table->num_blocks(); ++i) {
+    const Buffer block = *table->block(i);
+    BlockCursor in = table->entries(i, block);
+    size_t slices_of_rows = 0;
+    while (in.next()) {
+      std::string value(reinterpret_cast<const char*>(in.value().data()), in.value().size());
+      if (in.key().starts_with(std::string("\0rows", 5)) && ++slices_of_rows == 3) continue;
+      out.add(in.key(), in.key() == "rows" ? without_last_slice(value) : value);
+    }
+  }
+  const auto folder = std::make_shared<MemoryFolder>();
+  folder->files = {{"m.index", std::move(out).finish()}, {concat("m", kData), whole.data}};
+  const auto reader = open_tensors(Place{*folder->open("m.index"), nullptr}, find_format("ckpt"));
+  ASSERT_TRUE(reader.ok()) << reader.status().to_string();
+  const auto infos = (*reader)->tensors();
+  const auto at = static_cast<size_t>(std::ranges::find(infos, "rows", &TensorInfo::name) - infos.begin());
+  ASSERT_LT(at, infos.size());
+  EXPECT_EQ(infos[at].shape, (Shape{10, 4}));
+  EXPECT_EQ(*infos[at].metadata.find("slices"), "2 (28 of 40 elements)");
+  const auto tensor = (*reader)->read(at);
+  EXPECT_EQ(tensor.status().code(), StatusCode::data_loss);
+  EXPECT_NE(tensor.status().message().find("the slices hold 28 of the 40 elements"), std::string::npos) << tensor.status().to_string();
+  EXPECT_TRUE((*reader)->verify().ok()) << (*reader)->verify().to_string();
 }
 
 TEST(Checkpoint, BigEndianAndLaterVersionsAreUnsupported) {

@@ -74,6 +74,22 @@ class SaverV1Arrays : public ArrayReader {
     if (!out.ok()) return out.status().with_context(concat("tensor ", quoted(saved.name)));
     return out;
   }
+  // Of one in slices that are not all of it, those that are there.
+  Status verify() const override {
+    for (size_t i = 0; i < saved_.size(); ++i) {
+      const Saved& saved = saved_[i];
+      if (held_by(saved.slices, saved.shape) == *saved.shape.num_elements()) {
+        FERRY_RETURN_IF_ERROR(read_array(i).status());
+        continue;
+      }
+      for (size_t k = 0; k < saved.slices.size(); ++k) {
+        FERRY_ASSIGN_OR_RETURN(const Shape shape, slice_shape(saved.slices[k], saved.shape));
+        const auto piece = read_slice_data(saved, saved.slices[k], saved.tables[k], shape);
+        if (!piece.ok()) return piece.status().with_context(concat("tensor ", quoted(saved.name)));
+      }
+    }
+    return {};
+  }
 
  private:
   Status merge(Saved saved, uint32_t table);
@@ -137,7 +153,8 @@ Status SaverV1Arrays::list() {
     info.dtype = *dtype;
     info.shape = saved.shape;
     info.bytes = *bytes;
-    if (saved.slices.size() > 1) info.metadata.set("slices", concat(saved.slices.size()));
+    if (saved.slices.size() > 1 || held_by(saved.slices, saved.shape) != *saved.shape.num_elements())
+      info.metadata.set("slices", slices_text(saved.slices, saved.shape));
   }
   return {};
 }

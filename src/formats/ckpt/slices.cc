@@ -79,9 +79,6 @@ Status check_slices(std::span<const Slice> slices, const Shape& whole) {
     covered += count;
     boxes.push_back(box_of(slice, shape));
   }
-  if (covered != wanted) {
-    return data_loss(concat("the slices hold ", covered, " of the ", wanted, " elements of a tensor of shape ", whole.to_string()));
-  }
   if (whole.rank() == 0) return {};
   std::ranges::sort(boxes, {}, [](const Box& box) { return box.begin[0]; });
   for (size_t i = 0; i < boxes.size(); ++i) {
@@ -92,9 +89,26 @@ Status check_slices(std::span<const Slice> slices, const Shape& whole) {
   return {};
 }
 
+int64_t held_by(std::span<const Slice> slices, const Shape& whole) {
+  int64_t out = 0;
+  for (const Slice& slice : slices) {
+    const auto shape = slice_shape(slice, whole);
+    if (shape.ok()) out += *shape->num_elements();
+  }
+  return out;
+}
+
+std::string slices_text(std::span<const Slice> slices, const Shape& whole) {
+  const int64_t held = held_by(slices, whole), wanted = *whole.num_elements();
+  return held == wanted ? concat(slices.size()) : concat(slices.size(), " (", held, " of ", wanted, " elements)");
+}
+
 Result<DenseTensor> join_slices(std::span<const Slice> slices, DType dtype, const Shape& whole, const Limits& limits,
                                 const std::function<Result<DenseTensor>(size_t i, const Shape& shape)>& read) {
   const int64_t count = *whole.num_elements();
+  if (const int64_t covered = held_by(slices, whole); covered != count) {
+    return data_loss(concat("the slices hold ", covered, " of the ", count, " elements of a tensor of shape ", whole.to_string()));
+  }
   if (dtype == DType::string) {
     std::vector<DenseTensor> pieces;
     std::vector<std::pair<uint32_t, int64_t>> from(static_cast<size_t>(count));
