@@ -135,7 +135,7 @@ Plan make_plan(std::span<const Have> have, std::span<const Wanted> wanted, const
 // the schema.
 struct PlanTextOptions {
   size_t most_rows = 20;                // of each kind; 0: all
-  std::string_view checkpoint, target;  // for the JSON: what was compared
+  std::string_view checkpoint = {}, target = {};  // for the JSON: what was compared
 };
 std::string plan_table(const Plan& plan, std::span<const Have> have, std::span<const Wanted> wanted, const PlanTextOptions& options = {});
 std::string plan_json(const Plan& plan, std::span<const Have> have, std::span<const Wanted> wanted, const PlanTextOptions& options = {});

@@ -16,6 +16,7 @@ NB_MODULE(_core, m) {
   add_listing(m);
   add_formats(m);
   add_checkpoint(m);
+  add_plan(m);
   add_arrow(m);
   add_wire(m);
   add_examples(m);

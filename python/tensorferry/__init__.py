@@ -34,6 +34,7 @@ from ._files import FormatInfo, Inspection, TensorInfo, dumps, formats, inspect,
 from ._dataset import Dataset, DatasetIterator, SparseDataset, dataset
 from ._map import TensorMap
 from ._nested import flatten, unflatten
+from ._plan import IncompletePlan, Plan, PlanRow
 from ._records import SkippedRegion
 from ._spec import ElementSpec
 from ._version import __version__
@@ -47,8 +48,8 @@ from_jax = as_tensor
 
 __all__ = [
     "Adapters", "Batches", "Checkpoint", "DType", "Dataset", "DatasetIterator", "DeadlineError", "DenseTensor", "ElementSpec", "Error",
-    "ExampleParser", "FileError", "FixedLenFeature", "FixedLenSequenceFeature", "FormatInfo", "InferredFeatures", "Inspection",
-    "InternalError", "NotFoundError", "ObjectNode", "RaggedFeature", "RaggedTensor", "RecordIndex", "RecordReader", "RecordWriter",
+    "ExampleParser", "FileError", "FixedLenFeature", "FixedLenSequenceFeature", "FormatInfo", "IncompletePlan", "InferredFeatures", "Inspection",
+    "InternalError", "NotFoundError", "ObjectNode", "Plan", "PlanRow", "RaggedFeature", "RaggedTensor", "RecordIndex", "RecordReader", "RecordWriter",
     "SkippedRegion", "SparseDataset", "SparseFeature", "SparseTensor",
     "TensorInfo", "TensorMap", "UnavailableError", "VarLenFeature", "VariableInfo", "__version__", "add", "allclose", "as_dtype", "as_tensor",
     "collate_sparse", "concat", "dataset", "deserialize_many_sparse", "deserialize_sparse", "dumps", "flatten", "formats",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._map import Tensor, TensorMap
+    from ._plan import Plan
 
 from . import _core
 
@@ -117,6 +118,51 @@ class Checkpoint(Mapping[str, "Tensor"]):
                 if info.role not in roles:
                     del out[key]
         return out
+
+    def plan(
+        self,
+        target: Any,
+        rules: Any = None,
+        *,
+        allow_partial: bool = False,
+        accept_proposed: bool = False,
+        slots: bool = False,
+        fix: str | Iterable[str] = (),
+    ) -> Plan:
+        """Which variable of `target` gets which tensor of this checkpoint, and why: print it, then apply() it, or write() it.
+
+        target: a model of Keras, TensorFlow (tf.Module, tf.train.Checkpoint, a list of variables) or PyTorch; a mapping, nested or not, of names
+        to arrays (Flax parameters, a state_dict) or to (dtype, shape); another Checkpoint, the path of one, or of a JSON or CSV list.
+        rules: rename rules, "REGEX=NAME", one or several, or a dict of them; a path object is a file of rules.
+        allow_partial: what is not restored stays as it is. accept_proposed: proposals are restored. slots: the optimizer's state is wanted too (a
+        Keras optimizer is built for it). fix: what may be done to make tensors fit: transpose, reshape, axes, resize, cast, all.
+        docs/checkpoints.md says what each verdict means.
+        """
+        from ._plan import make_plan
+
+        return make_plan(self, target, rules, allow_partial=allow_partial, accept_proposed=accept_proposed, slots=slots, fix=fix)
+
+    @staticmethod
+    def save(
+        path: str | os.PathLike[str],
+        tensors: Any,
+        format: str | None = None,
+        *,
+        root: str | None = "model",
+        slots: bool = True,
+        **options: Any,
+    ) -> None:
+        """Writes a checkpoint: of tensors by name, or of a live model.
+
+        tensors: a mapping of names to tensors, nested or not; a Keras, TensorFlow or PyTorch model; or a mapping of names to objects that
+        TensorFlow tracks, as tf.train.Checkpoint(**mapping) takes them. Without an extension that says otherwise the format is ckpt.
+        What TensorFlow tracks is written with its object graph, under `root`: tf.train.Checkpoint(model=model).restore(path) takes it;
+        root=None makes the object itself the root, as tf_keras' save_weights does. Other formats have the variables by name, and
+        `.weights.h5` by the keys that Keras 3 loads. slots: the optimizer's state too. The files appear whole or not at all.
+        """
+        from ._save import save_checkpoint
+
+        save_checkpoint(path, tensors, format, root=root, slots=slots, **options)
 
     def __repr__(self) -> str:
         from ._repr import checkpoint

@@ -419,6 +419,11 @@ class Planner {
         if (row.fix.empty()) {
           row.reason += row.verdict == Verdict::shape ? "; no change of shape keeps the values" : "; there is no cast between them";
           row.remedy = "--allow-partial to leave it as it is";
+          if (wanted.shape && wanted.shape->num_elements() == 0 && have.shape.num_elements() != 0) {
+            Shape open = *wanted.shape;
+            for (int64_t& dim : std::span(&open[0], open.rank())) dim = dim == 0 ? -1 : dim;
+            row.remedy = concat("make the variable with a length that is not fixed, shape=", shape_text(open), ", or ", row.remedy);
+          }
           return;
         }
         row.reason += concat("; would fit: ", fix_text(row.fix, have));

@@ -179,7 +179,8 @@ std::optional<Fix> find_fix(const Shape& have, const std::optional<Shape>& wante
       axis = i;
       ++differing;
     }
-    if (differing == 1) {
+    // Nothing would be left of the one or there is nothing of the other: no fix.
+    if (differing == 1 && have[axis] > 0 && (*wanted)[axis] > 0) {
       fix.resized = Fix::Resized{axis, have[axis], (*wanted)[axis]};
       return fix;
     }

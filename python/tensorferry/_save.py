@@ -1,0 +1,158 @@
+"""Saving models: checkpoints that TensorFlow restores, and any other format."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+from ._convert import as_tensor
+from ._core import DenseTensor
+from ._errors import Error
+from ._files import _format_of, save
+from ._map import TensorMap
+from ._targets import Target, _escaped, _is_optimizer, _slot, as_target, home_of
+
+_VALUE = "VARIABLE_VALUE"
+_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+
+def save_checkpoint(
+    path: str | os.PathLike[str], tensors: Any, format: str | None = None, *, root: str | None = "model", slots: bool = True, **options: Any
+) -> None:
+    format = format or _format_of(os.fspath(path)) or "ckpt"
+    if _is_tensorflow(tensors):
+        target = _with_root(tensors, root) if format == "ckpt" else as_target(tensors, slots=slots)
+    elif isinstance(tensors, (Mapping, TensorMap)) and not (hasattr(tensors, "keys") and any(_is_tensorflow(v) for v in tensors.values())):
+        save(path, tensors, format, **options)
+        return
+    elif isinstance(tensors, Mapping):
+        if format != "ckpt":
+            raise Error(f"several models go into one checkpoint of the format ckpt, not {format}; save each by itself", "unsupported")
+        target = _with_root(dict(tensors), None)
+    else:
+        target = as_target(tensors, slots=slots)
+    write_target(path, target, format, options, {})
+
+
+def _is_tensorflow(value: Any) -> bool:
+    """Whether TensorFlow tracks it: its objects make the graph of a checkpoint."""
+    home = home_of(value)
+    if home == "keras":
+        return hasattr(value, "_trackable_children")
+    return home in ("tf_keras", "tensorflow") and hasattr(value, "_trackable_children") and not hasattr(value, "dense_shape")
+
+
+def _with_root(value: Any, root: str | None) -> Target:
+    import tensorflow as tf
+
+    if isinstance(value, dict):
+        value = tf.train.Checkpoint(**value)
+    elif root is not None and not isinstance(value, tf.train.Checkpoint):
+        value = tf.train.Checkpoint(**{root: value})
+    if isinstance(value, tf.train.Checkpoint):
+        value._maybe_create_save_counter() if hasattr(value, "_maybe_create_save_counter") else value.save_counter
+    return Target(as_target(value).variables, type(value).__name__, live=True, root=value)
+
+
+def write_target(path: str | os.PathLike[str], target: Target, format: str | None, options: Mapping[str, Any], values: Mapping[int, Any]) -> None:
+    """`values`: by position, in place of what the variables hold."""
+    format = format or _format_of(os.fspath(path)) or "ckpt"
+    if format == "ckpt" and target.root is not None:
+        save(path, _object_based(target, values), format, metadata=False, **options)
+        return
+    out = TensorMap()
+    if target.checkpoint is not None:
+        out.metadata = dict(target.checkpoint.metadata)
+    by_key = {name: (i, at) for i, (name, at) in enumerate(zip(_names(target, format), target.variables))}
+    keys = target.checkpoint if target.checkpoint is not None else list(by_key)
+    for key in keys:
+        i, at = by_key.get(key, (-1, None))
+        if i in values:
+            out[key] = values[i]
+        elif at is None:  # the object graph, and texts about objects
+            out[key] = target.checkpoint[key]
+        elif at.get is not None:
+            out[key] = at.get()
+    save(path, out, format, **options)
+
+
+def _names(target: Target, format: str) -> list[str]:
+    """A file's own keys; of a live model the variables' names, but for HDF5, where Keras looks for keys of its own."""
+    if not target.live or format in ("h5", "keras"):
+        return [at.saved_as for at in target.variables]
+    names = [at.name.partition(":")[0] or at.saved_as for at in target.variables]
+    count = Counter(names)
+    return [name if count[name] == 1 else at.path or at.key or name for name, at in zip(names, target.variables)]
+
+
+# ---- Object-based checkpoints
+
+
+def _object_based(target: Target, values: Mapping[int, Any]) -> TensorMap:
+    """Keys and object graph as tf.train.Checkpoint writes them."""
+    import tensorflow as tf
+    from tensorflow.core.protobuf import trackable_object_graph_pb2
+
+    view = tf.train.TrackableView(target.root)
+    positions = {id(at.of): i for i, at in enumerate(target.variables)}
+    nodes: list[Any] = [target.root]
+    paths = [""]
+    ids = {id(target.root): 0}
+    graph = trackable_object_graph_pb2.TrackableObjectGraph()
+    out = TensorMap()
+
+    def keep(entry: Any, variable: Any, path: str) -> None:
+        key = f"{path}/.ATTRIBUTES/{_VALUE}" if path else f".ATTRIBUTES/{_VALUE}"
+        position = positions.get(id(variable))
+        at = target.variables[position] if position is not None else as_target(variable).variables[0]
+        name = at.name.partition(":")[0]
+        entry.attributes.add(name=_VALUE, full_name=name, checkpoint_key=key)
+        entry.has_checkpoint_values.value = True
+        out[key] = values[position] if position in values else at.get()
+
+    at = 0
+    while at < len(nodes):
+        node, path = nodes[at], paths[at]
+        entry = graph.nodes.add()
+        for name, child in view.children(node).items():
+            if id(child) not in ids:
+                ids[id(child)] = len(nodes)
+                nodes.append(child)
+                paths.append(f"{path}/{_escaped(name)}" if path else _escaped(name))
+            entry.children.add(node_id=ids[id(child)], local_name=name)
+        if hasattr(node, "assign") and hasattr(node, "shape"):
+            keep(entry, node, path)
+        elif _keeps_more(node):
+            raise Error(
+                f"{path or 'the root'} is a {type(node).__name__}, whose state is no variable; save it with tf.train.Checkpoint", "unsupported"
+            )
+        at += 1
+    for optimizer_id in range(len(nodes)):
+        optimizer = nodes[optimizer_id]
+        if not _is_optimizer(optimizer) or not hasattr(optimizer, "get_slot_names"):
+            continue
+        for slot in optimizer.get_slot_names():
+            for variable_id in range(len(paths)):
+                variable = nodes[variable_id]
+                found = _slot(optimizer, variable, slot) if hasattr(variable, "assign") else None
+                if found is None or id(found) in ids:
+                    continue
+                ids[id(found)] = len(nodes)
+                nodes.append(found)
+                new = graph.nodes.add()
+                keep(new, found, f"{paths[variable_id]}/.OPTIMIZER_SLOT/{paths[optimizer_id]}/{_escaped(slot)}")
+                graph.nodes[optimizer_id].slot_variables.add(original_variable_node_id=variable_id, slot_name=slot, slot_variable_node_id=ids[id(found)])
+    out[_GRAPH] = DenseTensor(graph.SerializeToString(deterministic=True))
+    return out
+
+
+def _keeps_more(node: Any) -> bool:
+    """State that TensorFlow would save and that is no variable: tables, iterators."""
+    for kind in type(node).__mro__:
+        if "_serialize_to_tensors" in vars(kind):
+            return kind.__name__ not in ("Trackable", "AutoTrackable") and kind.__module__.partition(".")[0] in ("tensorflow", "keras", "tf_keras")
+    return False
