@@ -31,6 +31,8 @@ from ._features import (
     FixedLenFeature, FixedLenSequenceFeature, RaggedFeature, SparseFeature, VarLenFeature, schema_from_text, schema_text,
 )  # fmt: skip
 from ._files import FormatInfo, Inspection, TensorInfo, dumps, formats, inspect, load, loads, save
+from ._keras_callback import keras_checkpoints
+from ._manager import CheckpointManager
 from ._dataset import Dataset, DatasetIterator, SparseDataset, dataset
 from ._map import TensorMap
 from ._nested import flatten, unflatten
@@ -47,14 +49,14 @@ from_torch = as_tensor
 from_jax = as_tensor
 
 __all__ = [
-    "Adapters", "Batches", "Checkpoint", "DType", "Dataset", "DatasetIterator", "DeadlineError", "DenseTensor", "ElementSpec", "Error",
+    "Adapters", "Batches", "Checkpoint", "CheckpointManager", "DType", "Dataset", "DatasetIterator", "DeadlineError", "DenseTensor", "ElementSpec", "Error",
     "ExampleParser", "FileError", "FixedLenFeature", "FixedLenSequenceFeature", "FormatInfo", "IncompletePlan", "InferredFeatures", "Inspection",
     "InternalError", "NotFoundError", "ObjectNode", "Plan", "PlanRow", "RaggedFeature", "RaggedTensor", "RecordIndex", "RecordReader", "RecordWriter",
     "SkippedRegion", "SparseDataset", "SparseFeature", "SparseTensor",
     "TensorInfo", "TensorMap", "UnavailableError", "VarLenFeature", "VariableInfo", "__version__", "add", "allclose", "as_dtype", "as_tensor",
     "collate_sparse", "concat", "dataset", "deserialize_many_sparse", "deserialize_sparse", "dumps", "flatten", "formats",
     "from_arrow", "from_dense", "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf", "from_torch", "get_threads",
-    "infer_features", "inspect", "latest_checkpoint", "list_variables", "load", "loads", "matmul", "parse_example", "parse_example_list", "parse_sequence_example", "parse_single_example",
+    "infer_features", "inspect", "keras_checkpoints", "latest_checkpoint", "list_variables", "load", "loads", "matmul", "parse_example", "parse_example_list", "parse_sequence_example", "parse_single_example",
     "parse_single_sequence_example", "parse_tensor", "save", "schema_from_text", "schema_text", "serialize_example",
     "serialize_examples", "serialize_many_sparse", "serialize_sparse", "serialize_tensor", "set_threads", "unflatten",
 ]  # fmt: skip

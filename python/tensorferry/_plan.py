@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 from . import _core
 from ._errors import Error
 
+PROGRESS = "training/"  # keys of what CheckpointManager keeps beside a model's tensors
+
 
 class IncompletePlan(Error):
     """The plan leaves variables as they are, and nobody has said allow_partial=True. .plan is the plan."""
@@ -147,17 +149,17 @@ class Plan:
             at.set(tensor)
         return self.restored
 
-    def write(self, path: str | os.PathLike[str], format: str | None = None, **options: Any) -> None:
+    def write(self, path: str | os.PathLike[str], format: str | None = None, *, root: str | None = "model", **options: Any) -> None:
         """The target as it is once restored, as a file: its keys, order and dtypes; what is not restored with the values it has.
 
         A checkpoint that is the target lends its object graph, a live TensorFlow or Keras model gives its own, so that tf.train.Checkpoint
-        restores it. Without an extension that says otherwise the format is ckpt.
+        restores it (a model as the child `root` of its root, see Checkpoint.save). Without an extension that says otherwise the format is ckpt.
         """
-        from ._save import write_target
+        from ._save import rooted, write_target
 
         self._check()
         values = {i: self._made(i) for i, row in enumerate(self.rows) if row.restored}
-        write_target(path, self.target, format, options, values)
+        write_target(path, rooted(self.target, root), format, options, values)
 
 
 def _core_dtype(dtype: Any) -> Any:
@@ -222,8 +224,10 @@ def make_plan(
         target = Checkpoint(target.path, format, parts=False, validate=validate, limits=limits, **options)
     found = as_target(target, slots=slots)
     infos = checkpoint.infos
-    have = [(i.key, i.name, i.path, i.dtype, i.shape, i.role, i.slot_name, i.slot_of) for i in infos.values()]
-    wanted = [at.row() for at in found.variables]
+    have = [
+        (i.key, i.name, i.path, i.dtype, i.shape, "state" if i.key.startswith(PROGRESS) else i.role, i.slot_name, i.slot_of) for i in infos.values()
+    ]
+    wanted = [at.row(infos) for at in found.variables]
     fixes = fix.split(",") if isinstance(fix, str) else list(fix)
     core = _core._Plan(have, wanted, _rules(rules), fixes, slots, accept_proposed, allow_partial, _path_finder(checkpoint, found))
     return Plan(checkpoint, found, core, allow_partial, list(infos))

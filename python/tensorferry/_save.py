@@ -9,44 +9,44 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-from ._convert import as_tensor
 from ._core import DenseTensor
 from ._errors import Error
 from ._files import _format_of, save
 from ._map import TensorMap
-from ._targets import Target, _escaped, _is_optimizer, _slot, as_target, home_of
+from ._nested import flatten
+from ._targets import Target, _escaped, _is_optimizer, _slot, as_target, is_tracked
 
 _VALUE = "VARIABLE_VALUE"
 _GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 def save_checkpoint(
-    path: str | os.PathLike[str], tensors: Any, format: str | None = None, *, root: str | None = "model", slots: bool = True, **options: Any
+    path: str | os.PathLike[str],
+    tensors: Any,
+    format: str | None = None,
+    *,
+    root: str | None = "model",
+    slots: bool = True,
+    extra: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> None:
+    """`extra`: tensors beside those of a model, which no object has."""
     format = format or _format_of(os.fspath(path)) or "ckpt"
-    if _is_tensorflow(tensors):
+    if is_tracked(tensors):
         target = _with_root(tensors, root) if format == "ckpt" else as_target(tensors, slots=slots)
-    elif isinstance(tensors, (Mapping, TensorMap)) and not (hasattr(tensors, "keys") and any(_is_tensorflow(v) for v in tensors.values())):
-        save(path, tensors, format, **options)
-        return
-    elif isinstance(tensors, Mapping):
+    elif not isinstance(tensors, Mapping):
+        target = as_target(tensors, slots=slots)
+    elif any(map(is_tracked, tensors.values())):
         if format != "ckpt":
             raise Error(f"several models go into one checkpoint of the format ckpt, not {format}; save each by itself", "unsupported")
         target = _with_root(dict(tensors), None)
     else:
-        target = as_target(tensors, slots=slots)
-    write_target(path, target, format, options, {})
+        save(path, {**flatten(tensors), **extra} if extra else tensors, format, **options)
+        return
+    write_target(path, target, format, options, {}, extra)
 
 
-def _is_tensorflow(value: Any) -> bool:
-    """Whether TensorFlow tracks it: its objects make the graph of a checkpoint."""
-    home = home_of(value)
-    if home == "keras":
-        return hasattr(value, "_trackable_children")
-    return home in ("tf_keras", "tensorflow") and hasattr(value, "_trackable_children") and not hasattr(value, "dense_shape")
-
-
-def _with_root(value: Any, root: str | None) -> Target:
+def _root_of(value: Any, root: str | None) -> Any:
     import tensorflow as tf
 
     if isinstance(value, dict):
@@ -54,15 +54,36 @@ def _with_root(value: Any, root: str | None) -> Target:
     elif root is not None and not isinstance(value, tf.train.Checkpoint):
         value = tf.train.Checkpoint(**{root: value})
     if isinstance(value, tf.train.Checkpoint):
-        value._maybe_create_save_counter() if hasattr(value, "_maybe_create_save_counter") else value.save_counter
+        value.save_counter  # made when it is first asked for
+    return value
+
+
+def _with_root(value: Any, root: str | None) -> Target:
+    value = _root_of(value, root)
     return Target(as_target(value).variables, type(value).__name__, live=True, root=value)
 
 
-def write_target(path: str | os.PathLike[str], target: Target, format: str | None, options: Mapping[str, Any], values: Mapping[int, Any]) -> None:
+def rooted(target: Target, root: str | None) -> Target:
+    """The same variables, below a root of which the target is a child."""
+    if target.root is None:
+        return target
+    return Target(target.variables, target.words, live=target.live, root=_root_of(target.root, root))
+
+
+def write_target(
+    path: str | os.PathLike[str],
+    target: Target,
+    format: str | None,
+    options: Mapping[str, Any],
+    values: Mapping[int, Any],
+    extra: Mapping[str, Any] | None = None,
+) -> None:
     """`values`: by position, in place of what the variables hold."""
     format = format or _format_of(os.fspath(path)) or "ckpt"
     if format == "ckpt" and target.root is not None:
-        save(path, _object_based(target, values), format, metadata=False, **options)
+        out = _object_based(target, values)
+        out.update(extra or {})
+        save(path, out, format, metadata=False, **options)
         return
     out = TensorMap()
     if target.checkpoint is not None:
@@ -77,6 +98,7 @@ def write_target(path: str | os.PathLike[str], target: Target, format: str | Non
             out[key] = target.checkpoint[key]
         elif at.get is not None:
             out[key] = at.get()
+    out.update(extra or {})
     save(path, out, format, **options)
 
 
@@ -84,7 +106,7 @@ def _names(target: Target, format: str) -> list[str]:
     """A file's own keys; of a live model the variables' names, but for HDF5, where Keras looks for keys of its own."""
     if not target.live or format in ("h5", "keras"):
         return [at.saved_as for at in target.variables]
-    names = [at.name.partition(":")[0] or at.saved_as for at in target.variables]
+    names = [at.stable_name or at.name or at.saved_as for at in target.variables]
     count = Counter(names)
     return [name if count[name] == 1 else at.path or at.key or name for name, at in zip(names, target.variables)]
 

@@ -17,9 +17,9 @@ from ._errors import Error
 
 class Variable:
     """One variable of a target. get() gives its tensor, set(tensor) changes it; None where there is none to give, or it cannot be changed.
-    of: the framework's own variable."""
+    of: the framework's own variable. stable_name: in files of ours, where its name is not always the same."""
 
-    __slots__ = ("name", "path", "key", "dtype", "shape", "role", "optional", "slot_name", "slot_of", "get", "set", "of")
+    __slots__ = ("name", "path", "key", "dtype", "shape", "role", "optional", "slot_name", "slot_of", "get", "set", "of", "stable_name")
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Variable:
     ):
         self.name, self.path, self.key, self.dtype, self.shape = name, path, key, dtype, shape
         self.role, self.optional, self.slot_name, self.slot_of, self.get, self.set = role, optional, slot_name, slot_of, get, set
-        self.of = of
+        self.of, self.stable_name = of, ""
 
     @property
     def shown(self) -> str:
@@ -48,8 +48,10 @@ class Variable:
     def saved_as(self) -> str:
         return self.key or self.name or self.path
 
-    def row(self) -> tuple[Any, ...]:
-        return (self.name, self.path, self.key, self.dtype, self.shape, self.role, self.optional, self.slot_name, self.slot_of)
+    def row(self, keys: Any = ()) -> tuple[Any, ...]:
+        """`keys`: those that there are."""
+        key = self.stable_name if self.stable_name and self.key not in keys else self.key
+        return (self.name, self.path, key, self.dtype, self.shape, self.role, self.optional, self.slot_name, self.slot_of)
 
 
 class Target:
@@ -67,6 +69,11 @@ def home_of(value: Any) -> str:
         if root in ("keras", "tf_keras", "tensorflow", "torch", "jax", "jaxlib", "flax"):
             return "jax" if root == "jaxlib" else root
     return ""
+
+
+def is_tracked(value: Any) -> bool:
+    """Whether TensorFlow tracks it: its objects make the graph of a checkpoint."""
+    return home_of(value) in ("keras", "tf_keras", "tensorflow") and hasattr(value, "_trackable_children") and not hasattr(value, "dense_shape")
 
 
 def as_target(value: Any, *, slots: bool = False) -> Target:
@@ -87,6 +94,10 @@ def as_target(value: Any, *, slots: bool = False) -> Target:
     if home == "torch":
         return _of_torch(value)
     if isinstance(value, Mapping):
+        if any(map(is_tracked, value.values())) and not all(hasattr(v, "assign") for v in value.values()):
+            import tensorflow as tf
+
+            return _of_tensorflow(tf.train.Checkpoint(**value))
         return _of_mapping(value)
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return _of_sequence(value)
@@ -270,7 +281,7 @@ def _assignable(variable: Any) -> Variable:
         name = getattr(variable, "path", None) or variable.name
         dtype = str(variable.dtype)
     else:
-        name = variable.name
+        name = variable.name.partition(":")[0]
         dtype = variable.dtype.base_dtype.name if hasattr(variable.dtype, "base_dtype") else str(variable.dtype)
     inner = getattr(variable, "_value", None)
     shape = _dims(inner.shape if inner is not None and hasattr(inner, "assign") else variable.shape)
@@ -390,8 +401,10 @@ def _of_keras(value: Any, home: str, slots: bool) -> Target:
     optimizer = getattr(value, "optimizer", None)
     if slots and optimizer is not None and hasattr(optimizer, "build") and not getattr(optimizer, "built", True):
         optimizer.build(value.trainable_variables)
-    elif slots and home == "tf_keras" and optimizer is not None and hasattr(optimizer, "build") and not hasattr(optimizer, "_momentums"):
-        optimizer.build(value.trainable_variables)
+    elif slots and home == "tf_keras" and optimizer is not None:
+        build = getattr(optimizer, "_create_all_weights", None) or getattr(optimizer, "build", None)
+        if build is not None:
+            build(value.trainable_variables)
     if home == "keras" and hasattr(value, "built") and hasattr(value, "layers") and not value.built:
         raise Error(f"the model {value.name!r} has no variables yet: build() it, or call it once, before restoring into it", "invalid_argument")
     if home == "tf_keras" or _on_tensorflow():
@@ -399,10 +412,27 @@ def _of_keras(value: Any, home: str, slots: bool) -> Target:
     else:
         target = _of_keras_variables(value)
     if home == "keras":
-        known = {id(v): key for key, v in keras_keys(value).items()}
+        _name_as_keras_does(target.variables, keras_keys(value))
+    else:
         for at in target.variables:
-            at.key = known.get(id(at.of), "")
+            if at.path.startswith(("layer_with_weights-", "layer-", "optimizer/")):
+                at.stable_name = at.path
     return target
+
+
+def _name_as_keras_does(variables: list[Variable], keys: dict[str, Any]) -> None:
+    """layers/dense_1/vars/0 in Keras' own files is layers/dense_1/kernel in others: the names of layers are numbered through the whole process."""
+    by_id = {id(variable): key for key, variable in keys.items()}
+    taken: dict[str, int] = {}
+    for at in variables:
+        at.key = by_id.get(id(at.of), "")
+        folder, found, _ = at.key.rpartition("vars/")
+        if found:
+            at.stable_name = at.key if at.key.startswith("optimizer/") else folder + at.of.name
+            taken[at.stable_name] = taken.get(at.stable_name, 0) + 1
+    for at in variables:
+        if taken.get(at.stable_name, 0) > 1:
+            at.stable_name = at.key
 
 
 def _on_tensorflow() -> bool:
