@@ -134,7 +134,7 @@ Plan make_plan(std::span<const Have> have, std::span<const Wanted> wanted, const
 // For people: what is restored is counted; every problem is a line, with what would solve it below. For scripts: docs/checkpoints.md has
 // the schema.
 struct PlanTextOptions {
-  size_t most_rows = 20;                // of each kind; 0: all
+  size_t most_rows = 20;                          // of each kind; 0: all
   std::string_view checkpoint = {}, target = {};  // for the JSON: what was compared
 };
 std::string plan_table(const Plan& plan, std::span<const Have> have, std::span<const Wanted> wanted, const PlanTextOptions& options = {});

@@ -1,20 +1,23 @@
 // ferry plan: which variables of a target a checkpoint restores, and what would help with the others.
+#include <algorithm>
 #include <unordered_map>
 
 #include "checkpoint/rename.h"
+#include "checkpoint/transformed_reader.h"
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/progress.h"
 #include "cli/text.h"
+#include "ferry/model_variables.h"
 #include "ferry/restore.h"
 
 namespace ferry::cli {
 namespace {
 
 constexpr Option kOptions[] = {
-    {"for", 0, Takes::path, "TARGET", "what is to be restored: a checkpoint, a SavedModel, a list of names (JSON, CSV)"},
+    {"for", 0, Takes::path, "TARGET", "what is to be restored: a checkpoint, a SavedModel, a .meta graph, a list (JSON, CSV)"},
     {"rename", 0, Takes::text, "REGEX=NAME", "rename what the checkpoint has; \\1 is a group; @FILE holds rules", true},
-    {"rules", 0, Takes::path, "FILE", "rename rules, one a line", true},
+    {"rules", 0, Takes::path, "FILE", "lines that rename, drop, transpose, cast, split and merge what the checkpoint has", true},
     {"accept-proposed", 0, Takes::nothing, "", "restore what is proposed, too"},
     {"allow-partial", 0, Takes::nothing, "", "what is not restored stays as it is: exit 0 (expect_partial)"},
     {"slots", 0, Takes::nothing, "", "the optimizer's slots and counters are wanted as well"},
@@ -32,7 +35,7 @@ constexpr std::pair<std::string_view, bool Fixes::*> kFixes[] = {{"transpose", &
                                                                  {"cast", &Fixes::cast}};
 
 // Gives false after a line about a wrong option.
-bool read_options(Context& context, const Arguments& arguments, PlanOptions& options, RenameRules& rules) {
+bool read_options(Context& context, const Arguments& arguments, PlanOptions& options, RenameRules& rules, TensorRules& changes) {
   options.slots = arguments.has("slots");
   options.accept_proposed = arguments.has("accept-proposed");
   options.allow_partial = arguments.has("allow-partial");
@@ -65,8 +68,23 @@ bool read_options(Context& context, const Arguments& arguments, PlanOptions& opt
     if (!add("rename", rule)) return false;
   }
   for (const std::string_view file : arguments.all("rules")) {
-    if (!add("rules", concat("@", file))) return false;
+    auto read = TensorRules::read(std::string(file));
+    if (!read.ok()) {
+      context.fail(read.status());
+      return false;
+    }
+    changes.append(*std::move(read));
   }
+  // Rules that only rename are the plan's own, so that it can say which one it was.
+  const bool only_rename =
+      std::all_of(changes.rules().begin(), changes.rules().end(), [](const TensorRule& rule) { return rule.verb == RuleVerb::rename; });
+  if (!only_rename) return true;
+  for (const TensorRule& rule : changes.rules()) {
+    for (size_t i = 0; i < rule.rename.size(); ++i) {
+      if (!add("rules", rule.rename.text(i))) return false;
+    }
+  }
+  changes = TensorRules();
   return true;
 }
 
@@ -75,12 +93,15 @@ struct Described {
   Input input;
   std::optional<ObjectGraph> objects;
   std::vector<Variable> variables;
+  std::unique_ptr<TransformedReader> changed;  // by rules; the variables are then its
+
+  const TensorReader& reader() const { return changed != nullptr ? *changed : *input.reader; }
 };
 
 std::optional<Described> describe(Context& context, const Arguments& arguments, std::string_view path, std::string_view from) {
   auto input = open_input(context, arguments, path, nullptr, from, true);
   if (!input) return std::nullopt;
-  Described out{*std::move(input), {}, {}};
+  Described out{*std::move(input), {}, {}, {}};
   auto objects = read_object_graph(*out.input.reader, context.limits);
   if (!objects.ok()) {
     context.fail(path, objects.status());
@@ -96,12 +117,72 @@ std::optional<Described> describe(Context& context, const Arguments& arguments, 
   return out;
 }
 
+// The checkpoint as the rules make it. A variable that is still one tensor keeps its place in the object graph and its role.
+bool change(Context& context, Described& file, const TensorRules& rules) {
+  auto changed = std::make_unique<TransformedReader>(*file.input.reader, TransformOptions{context.limits, context.pool()});
+  if (const Status status = changed->apply(rules); !status.ok()) {
+    context.fail(file.input.path, status);
+    return false;
+  }
+  std::vector<Variable> variables(changed->tensors().size());
+  std::unordered_map<std::string_view, std::string_view> now;  // keys by those that they had
+  for (size_t i = 0; i < variables.size(); ++i) {
+    const std::string& name = changed->tensors()[i].name;
+    const auto origins = changed->origins(i);
+    Variable& variable = variables[i];
+    if (origins.size() == 1) {
+      const Variable& was = file.variables[origins[0]];
+      variable = was;
+      now.emplace(was.key, name);
+      if (was.key != name || was.name == was.key) variable.name = name;
+    } else {
+      variable.name = name;
+    }
+    variable.key = name;
+    variable.tensor = i;
+  }
+  for (Variable& variable : variables) {
+    const auto it = now.find(variable.slot_of);
+    if (it != now.end()) variable.slot_of = it->second;
+  }
+  file.variables = std::move(variables);
+  file.changed = std::move(changed);
+  return true;
+}
+
 // What is wanted, and where it is a file of tensors, that.
 struct Target {
   std::vector<Wanted> wanted;
   std::optional<Described> file;
   std::vector<size_t> tensors;
 };
+
+// A graph by itself (a .meta file) wants what its saver restores; the checkpoint beside it, where there is one, has the values.
+std::optional<Target> read_graph(Context& context, const Arguments& arguments, std::string_view path) {
+  const auto failed = [&](const Status& status) {
+    context.fail(path, status);
+    return std::nullopt;
+  };
+  const auto model = StoredModel::open(std::string(path), context.limits);
+  if (!model.ok()) return failed(model.status());
+  const auto meta = model->read();
+  if (!meta.ok()) return failed(meta.status());
+  auto variables = model_variables(*meta, context.limits);
+  if (!variables.ok()) return failed(variables.status());
+  Target out{std::move(variables->wanted), {}, {}};
+  if (!model->variables()) return out;
+  auto file = describe(context, arguments, path, "from-target");
+  if (!file) return std::nullopt;
+  std::unordered_map<std::string_view, size_t> by_key;
+  for (const TensorInfo& info : file->input.tensors()) by_key.emplace(info.name, static_cast<size_t>(&info - file->input.tensors().data()));
+  for (const Wanted& wanted : out.wanted) {
+    const auto it = by_key.find(wanted.key);
+    if (it == by_key.end()) return Target{std::move(out.wanted), {}, {}};
+    out.tensors.push_back(it->second);
+  }
+  out.file = *std::move(file);
+  return out;
+}
 
 std::optional<Target> read_target(Context& context, const Arguments& arguments, std::string_view path) {
   const bool may_be_list =
@@ -120,6 +201,7 @@ std::optional<Target> read_target(Context& context, const Arguments& arguments, 
     if (*list) return Target{**std::move(list), {}, {}};
     if (path == "-") return failed(invalid_argument("no list of variables, expected JSON or CSV with name, dtype and shape"));
   }
+  if (path.ends_with(".meta") && !arguments.has("from-target")) return read_graph(context, arguments, path);
   auto file = describe(context, arguments, path, "from-target");
   if (!file) return std::nullopt;
   Target out{{}, *std::move(file), {}};
@@ -146,7 +228,8 @@ int run(Context& context, const Arguments& arguments) {
   if (!target_path) return context.usage("--for TARGET is missing: what is the checkpoint to be restored into?");
   PlanOptions options;
   RenameRules rules;
-  if (!read_options(context, arguments, options, rules)) return context.exit_code();
+  TensorRules changes;
+  if (!read_options(context, arguments, options, rules, changes)) return context.exit_code();
   const auto out_path = arguments.get("write");
   const Format* out = nullptr;
   std::optional<FormatOptions> out_options;
@@ -155,8 +238,9 @@ int run(Context& context, const Arguments& arguments) {
   }
   const std::string_view path = arguments.words()[0];
   if (path == "-" && *target_path == "-") return context.usage("stdin can be the checkpoint or the target, not both");
-  const auto checkpoint = describe(context, arguments, path, "from");
+  auto checkpoint = describe(context, arguments, path, "from");
   if (!checkpoint) return context.exit_code();
+  if (!changes.rules().empty() && !change(context, *checkpoint, changes)) return context.exit_code();
   if (out != nullptr) {
     out_options = output_options(context, arguments, *out, checkpoint->input.format);
     if (!out_options) return context.exit_code();
@@ -164,7 +248,7 @@ int run(Context& context, const Arguments& arguments) {
   const auto target = read_target(context, arguments, *target_path);
   if (!target) return context.exit_code();
 
-  const std::vector<Have> have = have_of(checkpoint->variables, checkpoint->input.tensors());
+  const std::vector<Have> have = have_of(checkpoint->variables, checkpoint->reader().tensors());
   std::unordered_map<uint32_t, size_t> by_node;
   if (checkpoint->objects) {
     for (const Variable& variable : checkpoint->variables) {
@@ -184,7 +268,7 @@ int run(Context& context, const Arguments& arguments) {
     return kNegative;
   }
   if (out == nullptr) return 0;
-  RestoredFrom from{.plan = plan, .have = have, .wanted = target->wanted, .checkpoint = *checkpoint->input.reader, .pool = context.pool()};
+  RestoredFrom from{.plan = plan, .have = have, .wanted = target->wanted, .checkpoint = checkpoint->reader(), .pool = context.pool()};
   if (target->file) {
     from.target = target->file->input.reader.get();
     from.target_tensors = target->tensors;
