@@ -35,6 +35,7 @@ from ._keras_callback import keras_checkpoints
 from ._manager import CheckpointManager
 from ._dataset import Dataset, DatasetIterator, SparseDataset, dataset
 from ._map import TensorMap
+from ._model import Model, Port, Signature
 from ._nested import flatten, unflatten
 from ._plan import IncompletePlan, Plan, PlanRow
 from ._records import SkippedRegion
@@ -51,8 +52,8 @@ from_jax = as_tensor
 __all__ = [
     "Adapters", "Batches", "Checkpoint", "CheckpointManager", "DType", "Dataset", "DatasetIterator", "DeadlineError", "DenseTensor", "ElementSpec", "Error",
     "ExampleParser", "FileError", "FixedLenFeature", "FixedLenSequenceFeature", "FormatInfo", "IncompletePlan", "InferredFeatures", "Inspection",
-    "InternalError", "NotFoundError", "ObjectNode", "Plan", "PlanRow", "RaggedFeature", "RaggedTensor", "RecordIndex", "RecordReader", "RecordWriter",
-    "SkippedRegion", "SparseDataset", "SparseFeature", "SparseTensor",
+    "InternalError", "Model", "NotFoundError", "ObjectNode", "Plan", "PlanRow", "Port", "RaggedFeature", "RaggedTensor", "RecordIndex", "RecordReader", "RecordWriter",
+    "Signature", "SkippedRegion", "SparseDataset", "SparseFeature", "SparseTensor",
     "TensorInfo", "TensorMap", "UnavailableError", "VarLenFeature", "VariableInfo", "__version__", "add", "allclose", "as_dtype", "as_tensor",
     "collate_sparse", "concat", "dataset", "deserialize_many_sparse", "deserialize_sparse", "dumps", "flatten", "formats",
     "from_arrow", "from_dense", "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf", "from_torch", "get_threads",

@@ -1,4 +1,4 @@
-// Builder: nodes become items, each after what it needs, and the items that are needed become a plan's steps. Internal to the room.
+// Builder: nodes become items, each after what it needs, and the items that are needed become a schedule's steps. Internal to the room.
 #pragma once
 
 #include <map>
@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "engine/frames.h"
-#include "engine/plan.h"
 #include "engine/program.h"
+#include "engine/schedule.h"
 
 namespace ferry::engine {
 
@@ -60,7 +60,7 @@ struct Scope {
 
 class Builder {
  public:
-  Builder(Program& program, Plan& plan, Problems& problems) : program_(program), plan_(plan), problems_(problems) {}
+  Builder(Program& program, Schedule& schedule, Problems& problems) : program_(program), schedule_(schedule), problems_(problems) {}
 
   ItemOutput add_feed();
   Status lower(Scope& scope, std::vector<size_t> wanted);
@@ -92,7 +92,7 @@ class Builder {
   bool is_ref(ItemOutput port) const;
 
   Program& program_;
-  Plan& plan_;
+  Schedule& schedule_;
   Problems& problems_;
   std::vector<Item> items_;
   std::vector<int32_t> feeds_;

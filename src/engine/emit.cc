@@ -32,7 +32,7 @@ Status Builder::emit() {
     for (int32_t control : item.controls) need(control);
   }
 
-  plan_.num_feeds_ = feeds_.size();
+  schedule_.num_feeds_ = feeds_.size();
   uint32_t slots = 0;
   for (int32_t feed : feeds_) items_[static_cast<size_t>(feed)].slot = slots++;
   for (const Item& item : items_) {
@@ -46,8 +46,8 @@ Status Builder::emit() {
     const Item& item = items_[static_cast<size_t>(port.item)];
     if (item.folded.empty()) return Source::slot(item.slot + static_cast<uint32_t>(port.output));
     const uint64_t key = static_cast<uint64_t>(port.item) << 32 | static_cast<uint32_t>(port.output);
-    const auto [it, fresh] = constants.emplace(key, static_cast<uint32_t>(plan_.constants_.size()));
-    if (fresh) plan_.constants_.push_back(constant(port));
+    const auto [it, fresh] = constants.emplace(key, static_cast<uint32_t>(schedule_.constants_.size()));
+    if (fresh) schedule_.constants_.push_back(constant(port));
     return Source::constant(it->second);
   };
   for (Item& item : items_) {
@@ -57,58 +57,58 @@ Status Builder::emit() {
     step.node = item.info.get();
     step.may_be_dead = item.may_be_dead;
     step.is_merge = item.is_merge;
-    step.inputs = static_cast<uint32_t>(plan_.sources_.size());
+    step.inputs = static_cast<uint32_t>(schedule_.sources_.size());
     step.num_inputs = static_cast<uint32_t>(item.inputs.size());
     for (size_t i = 0; i < item.inputs.size(); ++i) {
-      plan_.sources_.push_back(source_of(item.inputs[i]));
+      schedule_.sources_.push_back(source_of(item.inputs[i]));
       if (is_ref(item.inputs[i]) && i < item.info->input_dtypes().size() && !item.info->input_is_ref(i)) step.reads_references = true;
     }
-    step.guards = static_cast<uint32_t>(plan_.guards_.size());
+    step.guards = static_cast<uint32_t>(schedule_.guards_.size());
     if (item.may_be_dead) {
       for (int32_t control : item.controls) {
         const Item& before = items_[static_cast<size_t>(control)];
-        if (before.may_be_dead && before.folded.empty()) plan_.guards_.push_back(before.slot);
+        if (before.may_be_dead && before.folded.empty()) schedule_.guards_.push_back(before.slot);
       }
     }
-    step.num_guards = static_cast<uint32_t>(plan_.guards_.size()) - step.guards;
+    step.num_guards = static_cast<uint32_t>(schedule_.guards_.size()) - step.guards;
     item.slot = slots;
     step.outputs = slots;
     // A guard without outputs has a place that says whether it lived.
     step.num_outputs = static_cast<uint32_t>(std::max<size_t>(item.num_outputs, item.is_guard ? 1 : 0));
     slots += step.num_outputs;
-    plan_.steps_.push_back(step);
+    schedule_.steps_.push_back(step);
   }
   for (Item& item : items_) {
     if (!item.live || item.is_feed || !item.folded.empty()) continue;
-    plan_.nodes_.push_back(std::move(item.info));
-    plan_.kernels_.push_back(std::move(item.kernel));
+    schedule_.nodes_.push_back(std::move(item.info));
+    schedule_.kernels_.push_back(std::move(item.kernel));
   }
-  plan_.num_slots_ = slots;
-  for (ItemOutput port : fetches_) plan_.fetches_.push_back(source_of(port));
+  schedule_.num_slots_ = slots;
+  for (ItemOutput port : fetches_) schedule_.fetches_.push_back(source_of(port));
 
   // Who reads a slot last frees it. Feeds, fetches and guards stay to the end of the run.
   constexpr uint32_t kNever = UINT32_MAX;
   std::vector<uint32_t> last(slots, kNever);
-  for (uint32_t i = 0; i < plan_.steps_.size(); ++i) {
-    const Step& step = plan_.steps_[i];
+  for (uint32_t i = 0; i < schedule_.steps_.size(); ++i) {
+    const Step& step = schedule_.steps_[i];
     for (uint32_t k = 0; k < step.num_outputs; ++k) last[step.outputs + k] = i;
     for (uint32_t k = 0; k < step.num_inputs; ++k) {
-      const Source source = plan_.sources_[step.inputs + k];
+      const Source source = schedule_.sources_[step.inputs + k];
       if (!source.is_constant()) last[source.index()] = i;
     }
   }
-  for (const Source source : plan_.fetches_) {
+  for (const Source source : schedule_.fetches_) {
     if (!source.is_constant()) last[source.index()] = kNever;
   }
-  for (uint32_t guard : plan_.guards_) last[guard] = kNever;
-  std::vector<std::vector<uint32_t>> freed(plan_.steps_.size());
+  for (uint32_t guard : schedule_.guards_) last[guard] = kNever;
+  std::vector<std::vector<uint32_t>> freed(schedule_.steps_.size());
   for (uint32_t slot = 0; slot < slots; ++slot) {
     if (last[slot] != kNever) freed[last[slot]].push_back(slot);
   }
   for (size_t i = 0; i < freed.size(); ++i) {
-    plan_.steps_[i].frees = static_cast<uint32_t>(plan_.frees_.size());
-    plan_.steps_[i].num_frees = static_cast<uint32_t>(freed[i].size());
-    plan_.frees_.insert(plan_.frees_.end(), freed[i].begin(), freed[i].end());
+    schedule_.steps_[i].frees = static_cast<uint32_t>(schedule_.frees_.size());
+    schedule_.steps_[i].num_frees = static_cast<uint32_t>(freed[i].size());
+    schedule_.frees_.insert(schedule_.frees_.end(), freed[i].begin(), freed[i].end());
   }
   return {};
 }

@@ -46,9 +46,9 @@ class Running {
       names.push_back(name);
       values.emplace_back(tensor);
     }
-    FERRY_ASSIGN_OR_RETURN(const Plan* plan, session_.prepare(names, fetches, targets));
-    steps = plan->steps().size();
-    return session_.run(*plan, std::move(values), options);
+    FERRY_ASSIGN_OR_RETURN(const Schedule* schedule, session_.prepare(names, fetches, targets));
+    steps = schedule->steps().size();
+    return session_.run(*schedule, std::move(values), options);
   }
   float number(const std::vector<std::pair<std::string, DenseTensor>>& feeds, const std::string& fetch) {
     auto out = run(feeds, {fetch});

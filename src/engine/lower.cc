@@ -326,8 +326,8 @@ Status Builder::lower_node(Scope& scope, size_t index) {
   }
   auto kernel = callee != nullptr ? Result<ops::KernelRef>(ops::KernelRef()) : make_control_kernel(*info, program_, problems_);
   if (callee != nullptr) {
-    const FunctionPlan* const plan = program_.function(FunctionCall{node.op, own}, problems_);
-    if (plan != nullptr) kernel = make_call_kernel(plan);
+    const FunctionSchedule* const schedule = program_.function(FunctionCall{node.op, own}, problems_);
+    if (schedule != nullptr) kernel = make_call_kernel(schedule);
   }
   if (kernel.ok() && *kernel == nullptr) {
     op = ops::find_op(node.op);

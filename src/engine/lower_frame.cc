@@ -9,11 +9,11 @@ namespace ferry::engine {
 using ops::NodeInfo;
 using ops::Value;
 
-// A frame of while_loop: the part of the graph between its Enters and its Exits, as a plan of its own.
+// A frame of while_loop: the part of the graph between its Enters and its Exits, as a schedule of its own.
 Status Builder::lower_frame(Scope& scope, int32_t frame) {
   const Frames& frames = *scope.frames;
-  auto plan = std::make_unique<Plan>();
-  Builder body(program_, *plan, problems_);
+  auto schedule = std::make_unique<Schedule>();
+  Builder body(program_, *schedule, problems_);
   Scope inner;
   inner.nodes = scope.nodes;
   inner.function = scope.function;
@@ -100,7 +100,7 @@ Status Builder::lower_frame(Scope& scope, int32_t frame) {
   const auto dies = [&](ItemOutput port) { return items_[static_cast<size_t>(port.item)].may_be_dead; };
   item.may_be_dead = std::ranges::any_of(item.inputs, dies) ||
                      std::ranges::any_of(item.controls, [&](int32_t i) { return items_[static_cast<size_t>(i)].may_be_dead; });
-  item.kernel = make_frame_kernel(std::move(plan), inner.merges.size(), inner.constants.size(), exits.size());
+  item.kernel = make_frame_kernel(std::move(schedule), inner.merges.size(), inner.constants.size(), exits.size());
   const auto number = static_cast<int32_t>(items_.size());
   items_.push_back(std::move(item));
   for (size_t i = 0; i < exits.size(); ++i) {

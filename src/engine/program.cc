@@ -41,20 +41,20 @@ const Function* Program::body(std::string_view name, Problems& problems) {
   return bodies_.emplace(name, std::move(out)).first->second.get();
 }
 
-const FunctionPlan* Program::function(const FunctionCall& call, Problems& problems) {
+const FunctionSchedule* Program::function(const FunctionCall& call, Problems& problems) {
   std::string key(call.name);
   for (const Attr& attr : call.attrs) {
     key += concat("\n", attr.name, "=");
     const auto bytes = attr.value.message();
     key.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
-  if (const auto it = plans_.find(key); it != plans_.end()) return it->second.get();
+  if (const auto it = schedules_.find(key); it != schedules_.end()) return it->second.get();
   const Function* const function = body(call.name, problems);
   if (function == nullptr) return nullptr;
   // In its place before it is built: it may call itself.
-  FunctionPlan* const out = plans_.emplace(key, std::make_unique<FunctionPlan>()).first->second.get();
+  FunctionSchedule* const out = schedules_.emplace(key, std::make_unique<FunctionSchedule>()).first->second.get();
   out->name = call.name;
-  Builder builder(*this, out->plan, problems);
+  Builder builder(*this, out->schedule, problems);
   std::vector<ItemOutput> args, results;
   std::vector<int32_t> after;
   size_t count = 0;
@@ -82,11 +82,11 @@ const FunctionPlan* Program::function(const FunctionCall& call, Problems& proble
   return out;
 }
 
-Result<std::unique_ptr<Plan>> Program::build(std::span<const std::string> feeds, std::span<const std::string> fetches,
-                                             std::span<const std::string> targets) {
-  auto plan = std::make_unique<Plan>();
+Result<std::unique_ptr<Schedule>> Program::build(std::span<const std::string> feeds, std::span<const std::string> fetches,
+                                                 std::span<const std::string> targets) {
+  auto schedule = std::make_unique<Schedule>();
   Problems problems;
-  Builder builder(*this, *plan, problems);
+  Builder builder(*this, *schedule, problems);
   Scope scope;
   scope.nodes = &graph_.nodes();
   const auto find = [&](std::string_view text, std::string_view what) -> Result<std::pair<size_t, int32_t>> {
@@ -128,7 +128,7 @@ Result<std::unique_ptr<Plan>> Program::build(std::span<const std::string> feeds,
   for (size_t i = 0; i < targets.size(); ++i) builder.target(scope, wanted[i]);
   FERRY_RETURN_IF_ERROR(problems.status());
   FERRY_RETURN_IF_ERROR(builder.emit());
-  return plan;
+  return schedule;
 }
 
 }  // namespace ferry::engine

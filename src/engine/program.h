@@ -1,4 +1,4 @@
-// From a graph, feeds and fetches to a Plan: prunes, inlines calls of functions, folds constants, turns the loops of TensorFlow 1
+// From a graph, feeds and fetches to a Schedule: prunes, inlines calls of functions, folds constants, turns the loops of TensorFlow 1
 // into kernels, and lists whatever stands in the way of running, all of it at once.
 #pragma once
 
@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/plan.h"
+#include "engine/schedule.h"
 #include "ferry/graph.h"
 
 namespace ferry::engine {
@@ -23,14 +23,14 @@ struct Problems {
   Status status() const;
 };
 
-// A function's body as a plan; built when the first kernel asks for it, filled in before any run.
-struct FunctionPlan {
+// A function's body as a schedule; built when the first kernel asks for it, filled in before any run.
+struct FunctionSchedule {
   std::string name;
-  Plan plan;
+  Schedule schedule;
   bool ready = false;
 };
 
-// The plans of one graph: those of its functions are shared by all that call them. Building is for one thread at a time, running
+// The schedules of one graph: those of its functions are shared by all that call them. Building is for one thread at a time, running
 // for any number.
 class Program {
  public:
@@ -38,21 +38,21 @@ class Program {
   Program(const Graph& graph, ops::ModelState* state, const Limits& limits) : graph_(graph), state_(state), limits_(limits) {}
 
   // `feeds` and `fetches` are tensors ("x", "x:0"), `targets` nodes that are run for what they do.
-  Result<std::unique_ptr<Plan>> build(std::span<const std::string> feeds, std::span<const std::string> fetches,
-                                      std::span<const std::string> targets);
+  Result<std::unique_ptr<Schedule>> build(std::span<const std::string> feeds, std::span<const std::string> fetches,
+                                          std::span<const std::string> targets);
 
   const Graph& graph() const { return graph_; }
   ops::ModelState* state() const { return state_; }
   const Limits& limits() const { return limits_; }
   // Of a function called with these attributes; problems go to `problems`. Null where there is no such function.
-  const FunctionPlan* function(const FunctionCall& call, Problems& problems);
+  const FunctionSchedule* function(const FunctionCall& call, Problems& problems);
   const Function* body(std::string_view name, Problems& problems);
 
  private:
   const Graph& graph_;
   ops::ModelState* state_;
   Limits limits_;
-  std::map<std::string, std::unique_ptr<FunctionPlan>, std::less<>> plans_;
+  std::map<std::string, std::unique_ptr<FunctionSchedule>, std::less<>> schedules_;
   std::map<std::string, std::unique_ptr<Function>, std::less<>> bodies_;
 };
 

@@ -8,19 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "engine/plan.h"
 #include "engine/program.h"
+#include "engine/schedule.h"
 #include "ferry/graph.h"
+#include "ferry/model.h"
 #include "ops/state.h"
 
 namespace ferry::engine {
-
-struct RunOptions {
-  ThreadPool* pool = nullptr;
-  std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt;
-  const std::atomic<bool>* cancelled = nullptr;
-  uint64_t max_steps = UINT64_MAX;
-};
 
 // Thread-safe. Plans are kept: preparing the same tensors again costs a look.
 class Session {
@@ -29,10 +23,10 @@ class Session {
   Session(const Graph& graph, Limits limits = {}) : limits_(limits), program_(graph, &state_, limits) {}
 
   // `feeds` and `fetches` are tensors ("x", "x:0"), `targets` nodes that are run for what they do. Lives as long as the session.
-  Result<const Plan*> prepare(std::span<const std::string> feeds, std::span<const std::string> fetches,
-                              std::span<const std::string> targets = {});
+  Result<const Schedule*> prepare(std::span<const std::string> feeds, std::span<const std::string> fetches,
+                                  std::span<const std::string> targets = {});
   // Feeds are in the order of prepare().
-  Result<std::vector<ops::Value>> run(const Plan& plan, std::vector<ops::Value> feeds, const RunOptions& options = {}) const;
+  Result<std::vector<ops::Value>> run(const Schedule& schedule, std::vector<ops::Value> feeds, const RunOptions& options = {}) const;
 
   ops::ModelState& state() { return state_; }
 
@@ -41,7 +35,7 @@ class Session {
   ops::ModelState state_;
   std::mutex mutex_;
   Program program_;
-  std::map<std::vector<std::string>, std::unique_ptr<Plan>> plans_;
+  std::map<std::vector<std::string>, std::unique_ptr<Schedule>> schedules_;
 };
 
 }  // namespace ferry::engine

@@ -23,7 +23,7 @@
 
 namespace ferry::ops {
 
-// One run of one plan: what its kernels may use and when they must stop. One thread at a time.
+// One run of one schedule: what its kernels may use and when they must stop. One thread at a time.
 struct Run {
   Limits limits;
   ThreadPool* pool = nullptr;  // for work inside one op; null: none
@@ -36,7 +36,7 @@ struct Run {
   Status check();
 };
 
-// A block that belongs to a place in a plan and serves one run after another. Its bytes are free while nobody else owns it.
+// A block that belongs to a place in a schedule and serves one run after another. Its bytes are free while nobody else owns it.
 struct Home {
   std::shared_ptr<const void> owner;
   std::byte* data = nullptr;

@@ -25,6 +25,12 @@ class ModelState {
     if (auto out = std::dynamic_pointer_cast<T>(it->second)) return out;
     return invalid_argument(concat(quoted(name), " is a ", it->second->kind(), ", wanted as a ", T::kKind));
   }
+  // Where variables that the graph makes find their first value; by node and shared name. Set before the graph is looked at.
+  using VariableLoader = std::function<std::function<Result<DenseTensor>()>(std::string_view node, std::string_view shared_name)>;
+  void load_variables_with(VariableLoader loader) { loader_ = std::move(loader); }
+  std::function<Result<DenseTensor>()> variable_loader(std::string_view node, std::string_view shared_name) const {
+    return loader_ ? loader_(node, shared_name) : nullptr;
+  }
   ObjectRef find(std::string_view name) const {
     const std::scoped_lock lock(mutex_);
     const auto it = objects_.find(name);
@@ -37,6 +43,7 @@ class ModelState {
   }
 
  private:
+  VariableLoader loader_;
   mutable std::mutex mutex_;
   std::map<std::string, ObjectRef, std::less<>> objects_;
 };

@@ -14,11 +14,15 @@ constexpr std::string_view kAnonymous = "cd2c89b7-88b7-44c8-ad83-06c2a9158347";
 Result<std::shared_ptr<Variable>> variable_of(const NodeInfo& node) {
   const DType dtype = node.type("dtype");
   PartialShape shape = node.shape("shape");
-  std::string name = node.text("shared_name");
-  if (name.empty() || name == kAnonymous) name = node.name();
+  const std::string shared_name = node.text("shared_name");
+  std::string name(shared_name.empty() || shared_name == kAnonymous ? node.name() : shared_name);
   FERRY_RETURN_IF_ERROR(node.status());
   if (const std::string container = node.text("container"); !container.empty()) name = concat(container, "\n", name);
-  const auto make = [&] { return std::make_shared<Variable>(name, dtype, shape); };
+  const auto make = [&] {
+    auto variable = std::make_shared<Variable>(name, dtype, shape);
+    if (node.state() != nullptr) variable->load_with(node.state()->variable_loader(node.name(), shared_name));
+    return variable;
+  };
   if (node.state() == nullptr) return make();
   return node.state()->find_or_make<Variable>(name, make);
 }

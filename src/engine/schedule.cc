@@ -1,4 +1,4 @@
-#include "engine/plan.h"
+#include "engine/schedule.h"
 
 #include <algorithm>
 
@@ -8,14 +8,14 @@ namespace ferry::engine {
 
 using ops::Value;
 
-Frame::Frame(const Plan& plan) : slots_(plan.num_slots_), homes_(plan.num_slots_) {
-  inputs_.reserve(plan.sources_.size());
-  for (const Source source : plan.sources_) {
-    inputs_.push_back(source.is_constant() ? &plan.constants_[source.index()] : &slots_[source.index()]);
+Frame::Frame(const Schedule& schedule) : slots_(schedule.num_slots_), homes_(schedule.num_slots_) {
+  inputs_.reserve(schedule.sources_.size());
+  for (const Source source : schedule.sources_) {
+    inputs_.push_back(source.is_constant() ? &schedule.constants_[source.index()] : &slots_[source.index()]);
   }
 }
 
-std::unique_ptr<Frame> Plan::take_frame() const {
+std::unique_ptr<Frame> Schedule::take_frame() const {
   {
     const std::scoped_lock lock(mutex_);
     if (!frames_.empty()) {
@@ -27,12 +27,12 @@ std::unique_ptr<Frame> Plan::take_frame() const {
   return std::make_unique<Frame>(*this);
 }
 
-void Plan::give_frame(std::unique_ptr<Frame> frame) const {
+void Schedule::give_frame(std::unique_ptr<Frame> frame) const {
   const std::scoped_lock lock(mutex_);
   if (frames_.size() < kKeptFrames) frames_.push_back(std::move(frame));
 }
 
-Status Plan::run(ops::Run& run, std::span<Value> feeds, std::span<Value> fetches) const {
+Status Schedule::run(ops::Run& run, std::span<Value> feeds, std::span<Value> fetches) const {
   FERRY_ASSERT(feeds.size() == num_feeds_ && fetches.size() == fetches_.size());
   auto frame = take_frame();
   std::ranges::move(feeds, frame->slots_.begin());
@@ -48,7 +48,7 @@ Status Plan::run(ops::Run& run, std::span<Value> feeds, std::span<Value> fetches
   return status;
 }
 
-Status Plan::run_steps(ops::Run& run, Frame& frame) const {
+Status Schedule::run_steps(ops::Run& run, Frame& frame) const {
   for (const Step& step : steps_) {
     FERRY_RETURN_IF_ERROR(run.check());
     const Status status = run_step(step, run, frame);
@@ -58,7 +58,7 @@ Status Plan::run_steps(ops::Run& run, Frame& frame) const {
   return {};
 }
 
-Status Plan::run_step(const Step& step, ops::Run& run, Frame& frame) const {
+Status Schedule::run_step(const Step& step, ops::Run& run, Frame& frame) const {
   std::span<const Value* const> inputs(frame.inputs_.data() + step.inputs, step.num_inputs);
   const std::span<Value> outputs(frame.slots_.data() + step.outputs, step.num_outputs);
   const std::span<ops::Home> homes(frame.homes_.data() + step.outputs, step.num_outputs);

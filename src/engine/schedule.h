@@ -1,6 +1,6 @@
-// Plan: what is left of a graph once feeds and fetches are known. Steps in an order that honours every edge, each with a kernel and
+// Schedule: what is left of a graph once feeds and fetches are known. Steps in an order that honours every edge, each with a kernel and
 // with places for its outputs; what can be known before a run has been worked out. Loops, branches and calls that stay are kernels
-// over plans of their own.
+// over schedules of their own.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace ferry::engine {
 struct Step {
   const ops::Kernel* kernel = nullptr;
   const ops::NodeInfo* node = nullptr;
-  uint32_t inputs = 0, num_inputs = 0;    // in Plan::sources
+  uint32_t inputs = 0, num_inputs = 0;    // in Schedule::sources
   uint32_t outputs = 0, num_outputs = 0;  // slots
   uint32_t guards = 0, num_guards = 0;    // slots whose death is ours too (control edges in branches)
   uint32_t frees = 0, num_frees = 0;      // slots that nobody reads after this
@@ -26,7 +26,7 @@ struct Step {
   bool reads_references = false;          // some input is a reference where the op wants its elements
 };
 
-// Where a value comes from: a slot of the run, or one of the plan's constants.
+// Where a value comes from: a slot of the run, or one of the schedule's constants.
 class Source {
  public:
   static Source slot(uint32_t i) { return Source(i); }
@@ -40,26 +40,26 @@ class Source {
   uint32_t bits_;
 };
 
-class Plan;
+class Schedule;
 
-// The values of one run of a plan, and the blocks that its outputs were made in, which serve the next run again.
+// The values of one run of a schedule, and the blocks that its outputs were made in, which serve the next run again.
 class Frame {
  public:
-  explicit Frame(const Plan& plan);
+  explicit Frame(const Schedule& schedule);
 
  private:
-  friend class Plan;
+  friend class Schedule;
   std::vector<ops::Value> slots_;
   std::vector<ops::Home> homes_;
-  std::vector<const ops::Value*> inputs_;  // Plan::sources_, resolved
+  std::vector<const ops::Value*> inputs_;  // Schedule::sources_, resolved
 };
 
 // Thread-safe: any number of runs at once. The builder fills it in; nothing changes after that.
-class Plan {
+class Schedule {
  public:
-  Plan() = default;
-  Plan(const Plan&) = delete;
-  Plan& operator=(const Plan&) = delete;
+  Schedule() = default;
+  Schedule(const Schedule&) = delete;
+  Schedule& operator=(const Schedule&) = delete;
 
   size_t num_feeds() const { return num_feeds_; }
   size_t num_fetches() const { return fetches_.size(); }
