@@ -131,7 +131,16 @@ Result<Buffer> Buffer::copy_of(std::span<const std::byte> bytes) {
 
 Result<Buffer> Buffer::aligned(size_t alignment) const {
   if (is_aligned(alignment)) return *this;
-  return copy_of(bytes());
+  constexpr size_t kPiece = size_t{4} << 20;
+  if (!mapped_ || size_ < kPiece) return copy_of(bytes());
+  // The copy is what is looked at from here on: a mapped file's pages are let go behind it.
+  FERRY_ASSIGN_OR_RETURN(MutableBuffer copy, MutableBuffer::allocate(size_));
+  for (size_t at = 0; at < size_; at += kPiece) {
+    const Buffer piece = slice(at, std::min(kPiece, size_ - at));
+    std::memcpy(copy.data() + at, piece.data(), piece.size());
+    piece.drop_pages();
+  }
+  return std::move(copy).freeze();
 }
 
 void Buffer::drop_pages() const {

@@ -10,6 +10,7 @@
 #include "cli/text.h"
 #include "ferry/checkpoint.h"
 #include "ferry/compare.h"
+#include "tensor/compare_behind.h"
 
 namespace ferry::cli {
 namespace {
@@ -232,7 +233,7 @@ bool judge(Context& context, const Arguments& arguments, const Input& a, const I
     const auto y = read(b, pair.at_b);
     if (!y) return false;
     ThreadPool* pool = num_bytes_of(*x) >= (1 << 20) ? context.pool() : nullptr;
-    auto found = compare(*x, *y, {.relative = arguments.number("rtol", 0), .absolute = arguments.number("atol", 0)}, pool);
+    auto found = compare_behind(*x, *y, {.relative = arguments.number("rtol", 0), .absolute = arguments.number("atol", 0)}, pool);
     if (!found.ok()) {
       context.fail(a.path, found.status().with_context(concat("tensor ", display_name(pair.name))));
       return false;

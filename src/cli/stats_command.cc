@@ -86,6 +86,7 @@ int run(Context& context, const Arguments& arguments) {
       const Statistics found = statistics(*tensor, pool);
       const auto hash = fingerprint(*tensor, pool);
       if (!hash.ok()) return failed(hash.status());
+      if (const auto* dense = std::get_if<DenseTensor>(&*tensor)) dense->buffer().drop_pages();
       progress.advance(num_bytes_of(*tensor));
       if (as_json) {
         print_json(json, name, *tensor, found, *hash);

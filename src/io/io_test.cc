@@ -9,6 +9,7 @@
 #include <random>
 
 #include "ferry/io.h"
+#include "io/file_stream.h"
 #include "io/zip.h"
 
 namespace ferry {
@@ -212,6 +213,52 @@ TEST_F(Io, FoldersListWhatLiesInThem) {
   EXPECT_EQ(folder->list("sub").value(), (std::vector<std::string>{"deep/", "x"}));
   EXPECT_EQ(folder->list("none").status().code(), StatusCode::not_found);
   EXPECT_EQ(sub_folder(folder, "sub")->open("x").value()->size(), 2u);
+}
+
+// What is large goes past the page cache, in blocks: no byte may be lost where the ways of writing change.
+TEST_F(Io, LargeFilesHoldWhatWasWritten) {
+  std::string wanted;
+  for (uint32_t i = 0; wanted.size() < (size_t{45} << 20); i = i * 1664525 + 1013904223)
+    wanted.append(reinterpret_cast<const char*>(&i), 4);
+  for (const size_t piece : {size_t{1}, size_t{4097}, size_t{3} << 20}) {
+    const std::string name = path("large");
+    {
+      auto sink = open_sink(name);
+      ASSERT_TRUE(sink.ok()) << sink.status().to_string();
+      (*sink)->expect(wanted.size());
+      // Odd beginnings, so that blocks do not begin where calls do.
+      for (size_t at = 0; at < wanted.size();) {
+        const size_t size = std::min(wanted.size() - at, at < 100 || at > (size_t{44} << 20) ? std::max<size_t>(piece, 13)
+                                                         : piece == 1                        ? size_t{1} << 20
+                                                                                             : piece);
+        ASSERT_TRUE((*sink)->write(std::string_view(wanted).substr(at, size)).ok());
+        at += size;
+        const bool half_way = at / (size_t{40} << 20) != (at - size) / (size_t{40} << 20);
+        if (piece == 4097 && half_way) {
+          ASSERT_TRUE(flush(**sink).ok());
+        }
+      }
+      ASSERT_TRUE((*sink)->close().ok());
+    }
+    const auto source = open_source(name);
+    ASSERT_TRUE(source.ok());
+    ASSERT_EQ((*source)->size(), wanted.size());
+    EXPECT_TRUE((*source)->view(0, wanted.size())->text() == wanted) << piece;
+  }
+}
+
+TEST_F(Io, DroppedPagesComeBack) {
+  const std::string wanted(size_t{3} << 20, 'x');
+  spit(path("mapped"), wanted);
+  const auto source = *open_source(path("mapped"));
+  const Buffer all = *source->view(0, wanted.size());
+  EXPECT_TRUE(all.is_mapped());
+  const Buffer part = all.slice(5000, 1 << 20);
+  EXPECT_TRUE(part.text() == std::string(1 << 20, 'x'));
+  part.drop_pages();
+  all.drop_pages();
+  Buffer::copy_of(wanted)->drop_pages();
+  EXPECT_TRUE(all.text() == wanted);
 }
 
 TEST_F(Io, APipeInAFolderIsNotWaitedFor) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ferry/io.h"
+#include "io/direct_writer.h"
 #include "io/file_stream.h"
 
 namespace ferry {
@@ -29,30 +30,65 @@ Status write_fully(int fd, std::span<const std::byte> bytes) {
   return {};
 }
 
-// Gathers small writes in front of a file descriptor.
+// Gathers small writes in front of a file descriptor. Of a regular file that grows large, what is beyond kDirectFrom goes past the page
+// cache.
 class FdWriter {
  public:
-  explicit FdWriter(int fd) : fd_(fd) { pending_.reserve(kBlock); }
+  explicit FdWriter(int fd, bool regular = false) : fd_(fd), may_be_direct_(regular) { pending_.reserve(kBlock); }
   int fd() const { return fd_; }
   Status write(std::span<const std::byte> bytes) {
+    if (direct_ != nullptr) return direct_->write(bytes);
+    if (may_be_direct_ && total_ + bytes.size() > kDirectFrom) return go_direct(bytes);
+    total_ += bytes.size();
     if (pending_.size() + bytes.size() <= kBlock) {
       pending_.insert(pending_.end(), bytes.begin(), bytes.end());
       return {};
     }
-    FERRY_RETURN_IF_ERROR(flush());
+    FERRY_RETURN_IF_ERROR(write_pending());
     if (bytes.size() >= kBlock) return write_fully(fd_, bytes);
     pending_.assign(bytes.begin(), bytes.end());
     return {};
   }
   Status flush() {
+    if (direct_ != nullptr) {
+      // Whoever wants to see the file grow gets it so from here on.
+      may_be_direct_ = false;
+      const Status status = direct_->finish();
+      direct_.reset();
+      return status;
+    }
+    return write_pending();
+  }
+
+ private:
+  static constexpr uint64_t kDirectFrom = uint64_t{32} << 20;
+
+  Status write_pending() {
     const Status status = write_fully(fd_, pending_);
     pending_.clear();
     return status;
   }
+  // The usual way up to a place where the disk's blocks begin.
+  Status go_direct(std::span<const std::byte> bytes) {
+    may_be_direct_ = false;
+    if (!DirectWriter::fits(fd_)) return write(bytes);
+    const auto gap =
+        bytes.first(std::min<size_t>(bytes.size(), (DirectWriter::kAlign - total_ % DirectWriter::kAlign) % DirectWriter::kAlign));
+    FERRY_RETURN_IF_ERROR(write(gap));
+    if (total_ % DirectWriter::kAlign != 0) {
+      may_be_direct_ = true;  // at the next write
+      return {};
+    }
+    FERRY_RETURN_IF_ERROR(write_pending());
+    FERRY_ASSIGN_OR_RETURN(direct_, DirectWriter::start(fd_, total_));
+    return direct_->write(bytes.subspan(gap.size()));
+  }
 
- private:
   int fd_;
+  bool may_be_direct_;
+  uint64_t total_ = 0;
   std::vector<std::byte> pending_;
+  std::unique_ptr<DirectWriter> direct_;
 };
 
 // stdout, and whatever is no regular file (a pipe, /dev/null): written in place.
@@ -73,14 +109,24 @@ class StreamSink : public FlushingSink {
 
 class FileSink : public FlushingSink {
  public:
-  FileSink(int fd, std::string temporary, std::string target) : out_(fd), temporary_(std::move(temporary)), target_(std::move(target)) {}
+  FileSink(int fd, std::string temporary, std::string target)
+      : out_(fd, true), temporary_(std::move(temporary)), target_(std::move(target)) {}
   ~FileSink() override {
     if (closed_) return;
     ::close(out_.fd());
     ::unlink(temporary_.c_str());
   }
-  Status write(std::span<const std::byte> bytes) override { return out_.write(bytes); }
+  Status write(std::span<const std::byte> bytes) override {
+    FERRY_RETURN_IF_ERROR(full_);
+    return out_.write(bytes);
+  }
   Status flush() override { return out_.flush(); }
+  // A disk that is too small says so now. The file's size stays what is written; not every file system can do this.
+  void expect(uint64_t bytes) override {
+    if (bytes >= kWorthAsking && ::fallocate(out_.fd(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) != 0 && errno == ENOSPC) {
+      full_ = io_error(concat("cannot write: ", std::strerror(ENOSPC), "; ", bytes, " bytes are needed"));
+    }
+  }
   Status close() override {
     FERRY_ASSERT(!closed_);
     FERRY_RETURN_IF_ERROR(out_.flush());
@@ -107,9 +153,11 @@ class FileSink : public FlushingSink {
     }
     return system_error("cannot name the finished file");
   }
+  static constexpr uint64_t kWorthAsking = uint64_t{32} << 20;
   FdWriter out_;
   std::string temporary_, target_;
   bool closed_ = false;
+  Status full_;
 };
 
 struct Unfinished {
@@ -180,11 +228,11 @@ Result<std::unique_ptr<ByteSink>> open_sink(const std::string& path) {
 
 Status write_through(ByteSink& sink, const Buffer& bytes) {
   if (!bytes.is_mapped()) return sink.write(bytes.bytes());
-  constexpr size_t kPiece = size_t{4} << 20;
+  constexpr size_t kPiece = size_t{4} << 20, kWorthDropping = 64 << 10;
   for (size_t at = 0; at < bytes.size(); at += kPiece) {
     const Buffer piece = bytes.slice(at, std::min(kPiece, bytes.size() - at));
     FERRY_RETURN_IF_ERROR(sink.write(piece.bytes()));
-    if (bytes.size() > kPiece / 4) piece.drop_pages();
+    if (bytes.size() >= kWorthDropping) piece.drop_pages();
   }
   return {};
 }

@@ -1,5 +1,6 @@
 #include "formats/ckpt/bundle.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "ferry/checked.h"
@@ -50,6 +51,24 @@ Result<DenseTensor> read_strings(const Buffer& bytes, const Shape& shape, uint32
   if (check && mask_crc(crc32c(text, crc32c(sum, crc))) != stored) return data_loss("the checksum does not fit the bytes");
   return DenseTensor::make_strings(shape, std::move(offsets).freeze(),
                                    bytes.slice(static_cast<size_t>(text.data() - bytes.data()), text.size()));
+}
+
+// The same without keeping a large mapped file's pages: who reads on finds them in the file again.
+uint32_t crc_behind(const Buffer& bytes, ThreadPool* pool) {
+  constexpr size_t kPiece = size_t{4} << 20;
+  if (!bytes.is_mapped() || bytes.size() <= kPiece) return crc32c(bytes.bytes(), pool);
+  const size_t pieces = (bytes.size() + kPiece - 1) / kPiece;
+  const auto piece = [&](size_t i) { return bytes.slice(i * kPiece, std::min(kPiece, bytes.size() - i * kPiece)); };
+  std::vector<uint32_t> crcs(pieces);
+  parallel_for(pool, static_cast<int64_t>(pieces), 1, [&](int64_t begin, int64_t end) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      crcs[i] = crc32c(piece(i).bytes());
+      piece(i).drop_pages();
+    }
+  });
+  uint32_t crc = crcs[0];
+  for (size_t i = 1; i < pieces; ++i) crc = crc32c_joined(crc, crcs[i], piece(i).size());
+  return crc;
 }
 
 }  // namespace
@@ -161,7 +180,7 @@ Result<DenseTensor> Bundle::read_whole(const Entry& entry, DType dtype, bool che
     if (!strings.ok()) return strings.status().with_context(place());
     return strings;
   }
-  if (check && mask_crc(crc32c(bytes.bytes(), pool_)) != entry.crc)
+  if (check && mask_crc(streaming_ ? crc_behind(bytes, pool_) : crc32c(bytes.bytes(), pool_)) != entry.crc)
     return data_loss(concat(place(), ": the checksum does not fit the bytes"));
   if (dtype == DType::bool_) {
     if (const Status status = check_bools(bytes.bytes()); !status.ok()) return status.shifted(offset).nested(place());

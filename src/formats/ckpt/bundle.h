@@ -52,6 +52,7 @@ class Bundle {
                                                     std::span<const std::byte> header, const ReadOptions& options);
   const SortedTable& table() const { return table_; }
   std::string shard_name(int64_t shard) const { return shards_.name(shard); }
+  bool streaming() const { return streaming_; }
   bool checks() const { return checks_; }  // crcs, where nobody trusts the file
 
   Result<std::optional<Entry>> find(std::string_view name) const;
@@ -69,7 +70,8 @@ class Bundle {
         shards_(index, shards),
         limits_(options.limits),
         checks_(options.validation != Validation::trust),
-        pool_(options.pool) {}
+        pool_(options.pool),
+        streaming_(options.streaming) {}
   Status check_bytes(const Entry& entry, DType dtype) const;
   Result<DenseTensor> read_whole(const Entry& entry, DType dtype, bool check) const;
   Result<DenseTensor> read_pieces(const Entry& entry, DType dtype, bool check) const;
@@ -79,6 +81,7 @@ class Bundle {
   Limits limits_;
   bool checks_;
   ThreadPool* pool_;
+  bool streaming_;
 };
 
 // All of its tensors.
