@@ -27,9 +27,10 @@ struct Wanted {
   std::optional<DType> dtype;  // nothing: any
   std::optional<Shape> shape;  // an axis of -1 takes any length; nothing: any rank
   Role role = Role::weight;
-  bool optional = false;  // the model goes without
-  std::string slot_name;  // of an optimizer's slot: "m"
-  std::string slot_of;    // the key (or name) of the wanted variable that it belongs to
+  bool optional = false;      // the model goes without
+  bool of_optimizer = false;  // slots, iterations, settings: of no use without one
+  std::string slot_name;      // of an optimizer's slot: "m"
+  std::string slot_of;        // the key (or name) of the wanted variable that it belongs to
 };
 
 // A tensor that a checkpoint has.
@@ -52,7 +53,7 @@ enum class Verdict : uint8_t {
   shape,      // found, of another shape
   dtype,      // found, of another dtype
   ambiguous,  // several tensors could be meant
-  skipped,    // an optimizer's slot, and slots are not asked for
+  skipped,    // an optimizer's, and slots are not asked for
 };
 std::string_view verdict_name(Verdict verdict);
 

@@ -43,7 +43,7 @@ Have have_from(nb::handle row) {
   return out;
 }
 
-// (name, path, key, dtype or None, shape or None, role, optional, slot_name, slot_of)
+// (name, path, key, dtype or None, shape or None, role, optional, slot_name, slot_of, of_optimizer)
 Wanted wanted_from(nb::handle row) {
   Wanted out;
   out.name = text_or_none(nb::object(row[0]));
@@ -55,6 +55,7 @@ Wanted wanted_from(nb::handle row) {
   out.optional = nb::cast<bool>(nb::object(row[6]));
   out.slot_name = text_or_none(nb::object(row[7]));
   out.slot_of = text_or_none(nb::object(row[8]));
+  out.of_optimizer = nb::cast<bool>(nb::object(row[9]));
   return out;
 }
 

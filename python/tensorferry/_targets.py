@@ -19,7 +19,7 @@ class Variable:
     """One variable of a target. get() gives its tensor, set(tensor) changes it; None where there is none to give, or it cannot be changed.
     of: the framework's own variable. stable_name: in files of ours, where its name is not always the same."""
 
-    __slots__ = ("name", "path", "key", "dtype", "shape", "role", "optional", "slot_name", "slot_of", "get", "set", "of", "stable_name")
+    __slots__ = ("name", "path", "key", "dtype", "shape", "role", "optional", "slot_name", "slot_of", "of_optimizer", "get", "set", "of", "stable_name")
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Variable:
     ):
         self.name, self.path, self.key, self.dtype, self.shape = name, path, key, dtype, shape
         self.role, self.optional, self.slot_name, self.slot_of, self.get, self.set = role, optional, slot_name, slot_of, get, set
-        self.of, self.stable_name = of, ""
+        self.of, self.stable_name, self.of_optimizer = of, "", role == "slot"
 
     @property
     def shown(self) -> str:
@@ -51,7 +51,7 @@ class Variable:
     def row(self, keys: Any = ()) -> tuple[Any, ...]:
         """`keys`: those that there are."""
         key = self.stable_name if self.stable_name and self.key not in keys else self.key
-        return (self.name, self.path, key, self.dtype, self.shape, self.role, self.optional, self.slot_name, self.slot_of)
+        return (self.name, self.path, key, self.dtype, self.shape, self.role, self.optional, self.slot_name, self.slot_of, self.of_optimizer)
 
 
 class Target:
@@ -124,11 +124,13 @@ def _of_checkpoint(checkpoint: Any) -> Target:
     def reader(key: str) -> Callable[[], Any]:
         return lambda: checkpoint[key]
 
-    variables = [
-        Variable(info.name, info.path or "", info.key, info.dtype, info.shape, info.role, False, info.slot_name or "", info.slot_of or "", reader(info.key))
-        for info in checkpoint.infos.values()
-        if info.role != "other"
-    ]
+    variables = []
+    for info in checkpoint.infos.values():
+        if info.role == "other":
+            continue
+        at = Variable(info.name, info.path or "", info.key, info.dtype, info.shape, info.role, False, info.slot_name or "", info.slot_of or "", reader(info.key))
+        at.of_optimizer = info.of_optimizer
+        variables.append(at)
     return Target(variables, checkpoint.path, checkpoint=checkpoint)
 
 
@@ -367,7 +369,7 @@ def _of_tensorflow(root: Any) -> Target:
             continue
         at = _assignable(node)
         at.path = path
-        at.role = _role(at.name, at.dtype, at.shape, owned)
+        at.role, at.of_optimizer = _role(at.name, at.dtype, at.shape, owned), owned
         seen.add(id(node))
         out.append(at)
     # Optimizers of TensorFlow 1, and of Keras 2 before 2.11, keep slots beside the variables: no child of anything.
@@ -379,7 +381,7 @@ def _of_tensorflow(root: Any) -> Target:
                     continue
                 new = _assignable(found)
                 new.path, new.role = f"{at.path}/.OPTIMIZER_SLOT/{path}/{_escaped(slot)}", "slot"
-                new.slot_name, new.slot_of = slot, at.path
+                new.slot_name, new.slot_of, new.of_optimizer = slot, at.path, True
                 seen.add(id(found))
                 out.append(new)
     return Target(out, f"{type(root).__module__}.{type(root).__name__}", live=True, root=root)
@@ -405,12 +407,12 @@ def _of_keras(value: Any, home: str, slots: bool) -> Target:
         build = getattr(optimizer, "_create_all_weights", None) or getattr(optimizer, "build", None)
         if build is not None:
             build(value.trainable_variables)
-    if home == "keras" and hasattr(value, "built") and hasattr(value, "layers") and not value.built:
-        raise Error(f"the model {value.name!r} has no variables yet: build() it, or call it once, before restoring into it", "invalid_argument")
     if home == "tf_keras" or _on_tensorflow():
         target = _of_tensorflow(value)
     else:
         target = _of_keras_variables(value)
+    if not getattr(value, "built", True) and not any(at.role == "weight" for at in target.variables):
+        raise Error(f"the model {value.name!r} has no variables yet: build() it, or call it once, before restoring into it", "invalid_argument")
     if home == "keras":
         _name_as_keras_does(target.variables, keras_keys(value))
     else:
@@ -452,14 +454,15 @@ def _of_keras_variables(value: Any) -> Target:
             continue
         seen.add(id(variable))
         at = _assignable(variable)
-        at.role = _role(at.name, at.dtype, at.shape, _is_optimizer(value))
+        at.of_optimizer = _is_optimizer(value)
+        at.role = _role(at.name, at.dtype, at.shape, at.of_optimizer)
         out.append(at)
     for variable in getattr(optimizer, "variables", []) if optimizer is not None else []:
         if id(variable) in seen:
             continue
         seen.add(id(variable))
         at = _assignable(variable)
-        at.role = _role(at.name, at.dtype, at.shape, True)
+        at.role, at.of_optimizer = _role(at.name, at.dtype, at.shape, True), True
         out.append(at)
     return Target(out, f"{type(value).__module__}.{type(value).__name__}", live=True)
 

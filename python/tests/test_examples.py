@@ -14,7 +14,8 @@ FRAMEWORKS = ("import tensorflow", "import torch", "import pyarrow")
 
 
 def scripts(frameworks):
-    return sorted(path for path in EXAMPLES.glob("*.py") if any(word in path.read_text() for word in FRAMEWORKS) == frameworks)
+    paths = [*EXAMPLES.glob("*.py"), *EXAMPLES.glob("restore_sparse/*.py")]
+    return sorted(path for path in paths if any(word in path.read_text() for word in FRAMEWORKS) == frameworks)
 
 
 def run(path, folder):

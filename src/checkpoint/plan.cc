@@ -114,7 +114,7 @@ class Planner {
       row.wanted = w;
       const Role role = wanted_[w].role;
       row.required = !wanted_[w].optional && role != Role::other && (role == Role::weight || options_.slots);
-      if (role == Role::slot && !options_.slots) row.verdict = Verdict::skipped;
+      if ((role == Role::slot || wanted_[w].of_optimizer) && !options_.slots) row.verdict = Verdict::skipped;
     }
     by_rules();
     by_exact_names();
@@ -447,7 +447,9 @@ class Planner {
         return;
       }
       case Verdict::skipped:
-        row.reason = wanted.slot_of.empty() ? std::string("optimizer slot") : concat("slot ", wanted.slot_name, " of ", wanted.slot_of);
+        row.reason = wanted.role != Role::slot ? std::string("the optimizer's")
+                     : wanted.slot_of.empty()  ? std::string("optimizer slot")
+                                               : concat("slot ", wanted.slot_name, " of ", wanted.slot_of);
         row.remedy = "--slots";
         return;
     }

@@ -425,7 +425,7 @@ TEST(Plan, AMissingOptimizerMattersWhereSlotsAreAskedFor) {
   const Planned without = plan(dense_layers(""), wanted);
   EXPECT_EQ(without.table(),
             "complete: 4 of 4 variables restored (4 by key)\n"
-            "8 optimizer slots not asked for (--slots)\n"
+            "8 variables of the optimizer not asked for (--slots)\n"
             "\n"
             "missing, not required: 1\n"
             "  iterations  int64 []    nothing in the checkpoint fits it\n");

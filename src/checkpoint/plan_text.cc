@@ -39,7 +39,7 @@ std::string_view heading(Verdict verdict) {
     case Verdict::shape: return "shape differs";
     case Verdict::dtype: return "dtype differs";
     case Verdict::ambiguous: return "ambiguous";
-    case Verdict::skipped: return "optimizer slots, not asked for";
+    case Verdict::skipped: return "of the optimizer, not asked for";
   }
   __builtin_unreachable();
 }
@@ -133,7 +133,7 @@ class PlanTable {
     out_ += '\n';
     const auto skipped = static_cast<size_t>(
         std::count_if(plan_.rows.begin(), plan_.rows.end(), [](const PlanRow& row) { return row.verdict == Verdict::skipped; }));
-    if (skipped > 0) out_ += concat(counted(skipped, "optimizer slot"), " not asked for (--slots)\n");
+    if (skipped > 0) out_ += concat(counted(skipped, "variable"), " of the optimizer not asked for (--slots)\n");
   }
 
   // Rows with the same remedy stand together, it below them.

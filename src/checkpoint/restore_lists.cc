@@ -35,6 +35,7 @@ WantedTensors wanted_of(std::span<const Variable> variables, std::span<const Ten
     wanted.role = variable.role;
     wanted.slot_name = variable.slot_name;
     wanted.slot_of = variable.slot_of;
+    wanted.of_optimizer = variable.of_optimizer;
     out.wanted.push_back(std::move(wanted));
     out.tensors.push_back(variable.tensor);
   }

@@ -67,6 +67,12 @@ def test_a_keras_model_by_the_object_graph(trained):
     assert_same(model, other)
 
 
+def test_a_model_that_is_not_built_says_so(trained):
+    for module in (keras, tf_keras):
+        with pytest.raises(ferry.Error, match="has no variables yet: build"):
+            ferry.Checkpoint(trained[2]).plan(module.Sequential([module.layers.Dense(4)]))
+
+
 def test_a_keras_model_of_another_name_and_optimizer(trained):
     model, _, path = trained
     other = keras3(2, "different", "sgd")
