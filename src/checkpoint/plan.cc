@@ -120,7 +120,8 @@ class Planner {
     by_exact_names();
     by_slots();
     by_similar_names();
-    by_shape();
+    by_shape(true);
+    by_shape(false);
     for (PlanRow& row : plan_.rows) explain(row);
     account();
     return std::move(plan_);
@@ -330,13 +331,22 @@ class Planner {
     }
   }
 
-  // The only tensor of its shape, dtype and last word, where only one variable lacks it.
-  void by_shape() {
+  // "layers/dense/vars/0"
+  static bool is_numbered(std::string_view name) {
+    const std::string_view last = name.substr(name.rfind('/') + 1);
+    return !last.empty() && last.find_first_not_of("0123456789") == std::string_view::npos;
+  }
+
+  // The only tensor of its shape, dtype and last word, where only one variable lacks it. Without `words`, for those that one side only
+  // numbers: what one writer calls kernel is vars/0 in a Keras file. Then several that could be meant are as good as none.
+  void by_shape(bool words) {
     std::unordered_map<std::string, std::pair<std::vector<size_t>, std::vector<size_t>>> groups;
-    const auto key_of = [](std::string_view name, DType dtype, const Shape& shape, Role role) {
-      const Canonical form = canonical(name);
-      const size_t cut = form.form.rfind('/');
-      std::string out = concat(std::string_view(form.form).substr(cut + 1), "\n", dtype_name(dtype), "\n", role_name(role));
+    const auto key_of = [words](std::string_view name, DType dtype, const Shape& shape, Role role) {
+      std::string out = concat(dtype_name(dtype), "\n", role_name(role));
+      if (words) {
+        const Canonical form = canonical(name);
+        out += concat("\n/", std::string_view(form.form).substr(form.form.rfind('/') + 1));
+      }
       for (const int64_t dim : shape) out += concat("\n", dim);
       return out;
     };
@@ -360,10 +370,12 @@ class Planner {
       for (const size_t w : wanted) {
         PlanRow& row = plan_.rows[w];
         if (have.size() == 1 && wanted.size() == 1) {
+          if (!words && !is_numbered(best_name(have_[have[0]])) && !is_numbered(best_name(wanted_[w]))) continue;
           const Canonical from = canonical(best_name(have_[have[0]])), to = canonical(best_name(wanted_[w]));
-          proposals_[w] = {"the only one left of this shape, dtype and last word", rename_rule(from.text, to.text, true), false};
+          proposals_[w] = {words ? "the only one left of this shape, dtype and last word" : "the only one left of this shape and dtype",
+                           rename_rule(from.text, to.text, true), false};
           match(row, have[0], Verdict::proposed, from.leaf, to.leaf);
-        } else {
+        } else if (words) {
           several(row, std::span(have).first(std::min<size_t>(have.size(), 8)));
           row.reason = concat(have.size(), have.size() == 1 ? " tensor" : " tensors", " of this shape, dtype and last word, for ",
                               wanted.size(), wanted.size() == 1 ? " variable" : " variables");

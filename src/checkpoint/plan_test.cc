@@ -303,6 +303,17 @@ TEST(Plan, TheOnlyOneOfItsShapeAndLastWordIsProposed) {
   EXPECT_EQ(out.verdict("other"), "missing!");
 }
 
+TEST(Plan, ANumberedNameIsKnownByItsShape) {
+  const Planned out =
+      plan({has("layers/dense/vars/0", {7, 3}), has("layers/dense/vars/1", {3}), has("layers/dense_1/vars/1", {2}), has("odd", {9})},
+           {wants("d1/kernel", Shape{7, 3}), wants("d1/bias", Shape{3}), wants("d2/bias", Shape{5}), wants("z", Shape{9})});
+  EXPECT_EQ(out.verdict("d1/kernel"), "proposed! layers/dense/vars/0");
+  EXPECT_EQ(out["d1/kernel"].reason, "the only one left of this shape and dtype");
+  EXPECT_EQ(out.verdict("d1/bias"), "proposed! layers/dense/vars/1");
+  EXPECT_EQ(out.verdict("d2/bias"), "missing!");
+  EXPECT_EQ(out.verdict("z"), "missing!");
+}
+
 TEST(Plan, TwoCandidatesAreBothNamed) {
   const Planned out = plan({has("a/projection", {7, 3}), has("b/projection", {7, 3})}, {wants("c/projection", Shape{7, 3})});
   EXPECT_EQ(out.table(),
