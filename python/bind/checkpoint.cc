@@ -36,7 +36,9 @@ class OpenCheckpoint {
 
   // By key, else by path or name; None where nothing is called so.
   nb::object get(nb::handle text) const {
-    const std::string wanted = name_text(text);
+    if (!PyUnicode_Check(text.ptr())) throw nb::type_error("a checkpoint's keys are str");
+    const NameText name(text);
+    const std::string_view wanted = name.view;
     auto tensor = unlocked([&]() -> Result<std::optional<Tensor>> {
       FERRY_ASSIGN_OR_RETURN(auto found, checkpoint_->read(wanted));
       if (found) return std::optional(*std::move(found));
@@ -63,6 +65,26 @@ class OpenCheckpoint {
     return out;
   }
   size_t size() const { return reader().tensors().size(); }
+  // The tensors from this position on, as many as are read well at once.
+  nb::list read_from(size_t begin) const {
+    constexpr size_t kMost = 256;
+    constexpr uint64_t kMostBytes = uint64_t{16} << 20;
+    std::vector<Tensor> tensors;
+    check(unlocked([&]() -> Status {
+            FERRY_ASSIGN_OR_RETURN(const TensorReader* const from, checkpoint_->reader());
+            const auto infos = from->tensors();
+            uint64_t bytes = 0;
+            for (size_t i = begin; i < infos.size() && tensors.size() < kMost && bytes < kMostBytes; bytes += infos[i++].bytes) {
+              FERRY_ASSIGN_OR_RETURN(Tensor tensor, from->read(i));
+              tensors.push_back(std::move(tensor));
+            }
+            return {};
+          }),
+          path_);
+    nb::list out;
+    for (Tensor& tensor : tensors) out.append(tensor_object(std::move(tensor)));
+    return out;
+  }
   nb::dict metadata() const { return metadata_dict(reader().metadata()); }
   // (key, path, name, role, slot_name, slot_of, of_optimizer, kind, dtype, shape, nnz, bytes, node), None for what is not known
   nb::list variables() const {
@@ -148,6 +170,7 @@ void add_checkpoint(nb::module_& m) {
       .def("get", &OpenCheckpoint::get, nb::arg("text"))
       .def("key", &OpenCheckpoint::key, nb::arg("text").none())
       .def("keys", &OpenCheckpoint::keys)
+      .def("read_from", &OpenCheckpoint::read_from, nb::arg("position"))
       .def("__len__", &OpenCheckpoint::size)
       .def("metadata", &OpenCheckpoint::metadata)
       .def("variables", &OpenCheckpoint::variables)

@@ -12,22 +12,6 @@ namespace {
 
 constexpr size_t kScan = 8;  // names; fewer are compared one by one
 
-// The bytes of a str, without a copy where it is plain UTF-8.
-struct NameText {
-  explicit NameText(nb::handle name) {
-    Py_ssize_t size = 0;
-    if (const char* text = PyUnicode_AsUTF8AndSize(name.ptr(), &size)) {
-      view = {text, static_cast<size_t>(size)};
-    } else {
-      PyErr_Clear();
-      held = name_text(name);
-      view = held;
-    }
-  }
-  std::string held;
-  std::string_view view;
-};
-
 size_t position(const Listing& listing, nb::handle name) {
   return PyUnicode_Check(name.ptr()) ? listing.find(NameText(name).view) : Listing::kNone;
 }

@@ -22,6 +22,22 @@ inline std::string name_text(nb::handle name) {
   return {PyBytes_AS_STRING(bytes.ptr()), static_cast<size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
 }
 
+// The bytes of a str, without a copy where it is plain UTF-8.
+struct NameText {
+  explicit NameText(nb::handle name) {
+    Py_ssize_t size = 0;
+    if (const char* text = PyUnicode_AsUTF8AndSize(name.ptr(), &size)) {
+      view = {text, static_cast<size_t>(size)};
+    } else {
+      PyErr_Clear();
+      held = name_text(name);
+      view = held;
+    }
+  }
+  std::string held;
+  std::string_view view;
+};
+
 inline nb::dict metadata_dict(const Metadata& metadata) {
   nb::dict out;
   for (const auto& [key, value] : metadata) out[name_object(key)] = name_object(value);

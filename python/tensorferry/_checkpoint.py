@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import namedtuple
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -30,6 +30,32 @@ class VariableInfo(
     __slots__ = ()
 
 
+_UNASKED = object()
+
+
+def _tensors(core: Any) -> Iterator[Tensor]:
+    """All of them in order, some at a time."""
+    position, count = 0, len(core)
+    while position < count:
+        some = core.read_from(position)
+        position += len(some)
+        yield from some
+
+
+class _Values(ValuesView):
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        return _tensors(self._mapping._core)
+
+
+class _Items(ItemsView):
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        return zip(self._mapping._core.keys(), _tensors(self._mapping._core))
+
+
 class Checkpoint(Mapping[str, "Tensor"]):
     """A checkpoint of TensorFlow (prefix, any of its files, folder, SavedModel), Keras (.keras, .weights.h5), PyTorch, safetensors, or
     any other file of named tensors.
@@ -40,7 +66,7 @@ class Checkpoint(Mapping[str, "Tensor"]):
     parts, validate, limits and options are those of load().
     """
 
-    __slots__ = ("path", "_core", "_arguments", "_infos", "_objects")
+    __slots__ = ("path", "_core", "_arguments", "_infos", "_graph")
 
     def __init__(
         self,
@@ -56,7 +82,7 @@ class Checkpoint(Mapping[str, "Tensor"]):
         self._arguments = (format, parts, validate, limits, options)
         self._core = _core._Checkpoint(os.fsencode(path), format, parts, validate, limits, options)
         self._infos: dict[str, VariableInfo] | None = None
-        self._objects: Any = self  # until asked for
+        self._graph: Any = _UNASKED
 
     @property
     def format(self) -> str:
@@ -76,6 +102,12 @@ class Checkpoint(Mapping[str, "Tensor"]):
 
     def __len__(self) -> int:
         return len(self._core)
+
+    def values(self) -> ValuesView:
+        return _Values(self)
+
+    def items(self) -> ItemsView:
+        return _Items(self)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -99,10 +131,9 @@ class Checkpoint(Mapping[str, "Tensor"]):
     @property
     def objects(self) -> ObjectNode | None:
         """The root of the objects that the program saved; None where the file keeps none (only TensorFlow's and Keras's do)."""
-        if self._objects is self:
-            graph = self._core.objects()
-            self._objects = None if graph is None else ObjectNode(self, graph, 0)
-        return self._objects
+        if self._graph is _UNASKED:
+            self._graph = self._core.objects()
+        return None if self._graph is None else ObjectNode(self, self._graph, 0)
 
     def to_map(self, role: str | Iterable[str] | None = None) -> TensorMap:
         """A TensorMap of the tensors, lazy as load()'s; of one role or several only, where they are named."""

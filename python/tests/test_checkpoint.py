@@ -100,6 +100,46 @@ def test_objects_outlive_their_checkpoint():
     assert root["model/names/other"].value.tolist() == [3.0]
 
 
+def test_a_checkpoint_closes_its_files_when_it_is_let_go():
+    import os
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("needs /proc")
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(5):
+            ferry.Checkpoint(GOLDENS / "slots-1")["kernel"]
+        assert len(os.listdir("/proc/self/fd")) == before
+    finally:
+        gc.enable()
+
+
+def test_values_and_items_are_those_of_the_keys(slots):
+    assert list(slots.values()) == [slots[key] for key in slots]
+    assert list(slots.items()) == [(key, slots[key]) for key in slots]
+    assert len(slots.values()) == 14 and ("kernel" + VALUE, slots["kernel"]) in slots.items()
+
+
+def test_many_variables_are_read_in_any_order(tmp_path):
+    names = [f"v{i:04d}" for i in range(700)]
+    ferry.save(tmp_path / "m", {name: np.full(3, i, np.float32) for i, name in enumerate(names)}, "ckpt")
+    checkpoint = ferry.Checkpoint(tmp_path / "m")
+    for name in names[::-7] + names:
+        assert checkpoint[name].to_numpy()[0] == int(name[1:])
+    assert [t.to_numpy()[0] for t in checkpoint.values()] == list(range(700))
+    # Damage in one shows where that one is.
+    data = tmp_path / "m.data-00000-of-00001"
+    raw = bytearray(data.read_bytes())
+    raw[12 * 600] ^= 1
+    data.write_bytes(raw)
+    damaged, seen = ferry.Checkpoint(tmp_path / "m"), 0
+    with pytest.raises(ferry.Error, match="'v0600'"):
+        for _ in damaged.values():
+            seen += 1
+    assert seen <= 600 and damaged["v0599"].to_numpy()[0] == 599
+
+
 def test_sparse_triple_is_one_variable():
     checkpoint = ferry.Checkpoint(GOLDENS / "triple")
     assert list(checkpoint) == ["clicks"] and checkpoint["clicks"].nnz == 2 and checkpoint.infos["clicks"].kind == "coo"

@@ -56,39 +56,45 @@ struct Checkpoint::State {
   const Format* format;
   ReadOptions options;
 
+  std::atomic<uint64_t> looks = 0;
+  std::atomic<size_t> next = 0;
   mutable std::atomic<bool> is_listed = false;  // then one more look costs less there
 
-  struct Listing {
-    std::unique_ptr<TensorReader> reader;
-    Index keys;
-  };
   struct Described {
     std::optional<ObjectGraph> objects;
     std::vector<Variable> variables;
     Index paths, names;
   };
-  Once<Listing> listing;
+  Once<std::unique_ptr<TensorReader>> listing;
+  Once<Index> key_index;
   Once<Described> described;
   Once<std::unique_ptr<ckpt::Lookup>> lookup;  // null where the format has none
 
-  Result<const Listing*> list() const {
-    return listing.get([&]() -> Result<Listing> {
-      Listing out;
-      FERRY_ASSIGN_OR_RETURN(out.reader, open_tensors(place, format, options));
-      const auto tensors = out.reader->tensors();
-      for (size_t i = 0; i < tensors.size(); ++i) {
-        if (!out.keys.add(tensors[i].name, i)) return data_loss(concat("two tensors are called ", quoted(tensors[i].name)));
-      }
+  Result<const TensorReader*> list() const {
+    FERRY_ASSIGN_OR_RETURN(const auto* const reader, listing.get([&]() -> Result<std::unique_ptr<TensorReader>> {
+      FERRY_ASSIGN_OR_RETURN(auto out, open_tensors(place, format, options));
       is_listed = true;
+      return out;
+    }));
+    return static_cast<const TensorReader*>(reader->get());
+  }
+  Result<const Index*> keys() const {
+    FERRY_ASSIGN_OR_RETURN(const TensorReader* const reader, list());
+    return key_index.get([&]() -> Result<Index> {
+      Index out;
+      const auto tensors = reader->tensors();
+      for (size_t i = 0; i < tensors.size(); ++i) {
+        if (!out.add(tensors[i].name, i)) return data_loss(concat("two tensors are called ", quoted(tensors[i].name)));
+      }
       return out;
     });
   }
   Result<const Described*> describe() const {
-    FERRY_ASSIGN_OR_RETURN(const Listing* const listed, list());
+    FERRY_ASSIGN_OR_RETURN(const TensorReader* const reader, list());
     return described.get([&]() -> Result<Described> {
       Described out;
-      FERRY_ASSIGN_OR_RETURN(out.objects, read_object_graph(*listed->reader, options.limits));
-      FERRY_ASSIGN_OR_RETURN(out.variables, describe_variables(listed->reader->tensors(), out.objects ? &*out.objects : nullptr));
+      FERRY_ASSIGN_OR_RETURN(out.objects, read_object_graph(*reader, options.limits));
+      FERRY_ASSIGN_OR_RETURN(out.variables, describe_variables(reader->tensors(), out.objects ? &*out.objects : nullptr));
       for (const Variable& variable : out.variables) {
         if (!variable.path.empty()) out.paths.add(variable.path, variable.tensor);
         if (!variable.name.empty()) out.names.add(variable.name, variable.tensor);
@@ -129,22 +135,26 @@ Result<std::optional<Tensor>> Checkpoint::read(std::string_view key) const {
       if (state_->format->id != "ckpt") return std::unique_ptr<ckpt::Lookup>();
       return ckpt::Lookup::open(state_->place, state_->options);
     }));
-    if (*lookup != nullptr) {
+    if (*lookup != nullptr && !(*lookup)->is_listing_cheaper(state_->looks.fetch_add(1, std::memory_order_relaxed))) {
       FERRY_ASSIGN_OR_RETURN(auto found, (*lookup)->read(key));
       if (found) return std::optional(Tensor(*std::move(found)));
     }
   }
-  FERRY_ASSIGN_OR_RETURN(const auto* const listed, state_->list());
-  const auto at = listed->keys.find(key);
-  if (!at) return std::optional<Tensor>();
-  FERRY_ASSIGN_OR_RETURN(Tensor tensor, listed->reader->read(*at));
+  FERRY_ASSIGN_OR_RETURN(const TensorReader* const reader, state_->list());
+  const auto tensors = reader->tensors();
+  size_t at = state_->next.load(std::memory_order_relaxed);
+  if (at >= tensors.size() || tensors[at].name != key) {  // most read on where they are
+    FERRY_ASSIGN_OR_RETURN(const Index* const keys, state_->keys());
+    const auto found = keys->find(key);
+    if (!found) return std::optional<Tensor>();
+    at = *found;
+  }
+  state_->next.store(at + 1, std::memory_order_relaxed);
+  FERRY_ASSIGN_OR_RETURN(Tensor tensor, reader->read(at));
   return std::optional(std::move(tensor));
 }
 
-Result<const TensorReader*> Checkpoint::reader() const {
-  FERRY_ASSIGN_OR_RETURN(const auto* const listed, state_->list());
-  return static_cast<const TensorReader*>(listed->reader.get());
-}
+Result<const TensorReader*> Checkpoint::reader() const { return state_->list(); }
 
 Result<std::span<const Variable>> Checkpoint::variables() const {
   FERRY_ASSIGN_OR_RETURN(const auto* const found, state_->describe());
@@ -157,9 +167,9 @@ Result<const ObjectGraph*> Checkpoint::objects() const {
 }
 
 Result<const Variable*> Checkpoint::find(std::string_view text, FindBy by) const {
-  FERRY_ASSIGN_OR_RETURN(const auto* const listed, state_->list());
+  FERRY_ASSIGN_OR_RETURN(const Index* const keys, state_->keys());
   FERRY_ASSIGN_OR_RETURN(const auto* const found, state_->describe());
-  const Index& index = by == FindBy::key ? listed->keys : by == FindBy::path ? found->paths : found->names;
+  const Index& index = by == FindBy::key ? *keys : by == FindBy::path ? found->paths : found->names;
   const auto at = index.find(text);
   return at ? &found->variables[*at] : static_cast<const Variable*>(nullptr);
 }

@@ -60,6 +60,7 @@ class SortedTable {
   static Result<SortedTable> open(Buffer file, const Limits& limits = {});
 
   size_t num_blocks() const { return blocks_.size(); }
+  uint64_t file_bytes() const { return file_.size(); }
   // Its contents, checked against their crc and expanded.
   Result<Buffer> block(size_t i) const;
   BlockCursor entries(size_t i, const Buffer& block) const { return BlockCursor(block.bytes(), blocks_[i].offset, limits_); }

@@ -188,10 +188,10 @@ Result<DenseTensor> Bundle::read_whole(const Entry& entry, DType dtype, bool che
   return DenseTensor::make(dtype, entry.shape, bytes);
 }
 
-Result<Entry> Bundle::piece(const Entry& entry, const Slice& slice, const Shape& shape) const {
-  FERRY_ASSIGN_OR_RETURN(const auto value, table_.find(slice_key(entry.name, slice)));
+Result<Entry> Bundle::piece(std::string_view name, const Entry& entry, const Slice& slice, const Shape& shape) const {
+  FERRY_ASSIGN_OR_RETURN(const auto value, table_.find(slice_key(name, slice)));
   if (!value) return data_loss(concat("the slice ", slice_text(slice), " is not in the index"));
-  FERRY_ASSIGN_OR_RETURN(Entry out, read_entry(entry.name, value->bytes(), limits_));
+  FERRY_ASSIGN_OR_RETURN(Entry out, read_entry(name, value->bytes(), limits_));
   const auto dtype = dtype_from_number(entry.dtype_number);
   if (out.dtype_number != entry.dtype_number || !(out.shape == shape) || !out.slices.empty()) {
     return data_loss(concat("the slice ", slice_text(slice), " has shape ", out.shape.to_string(), ", expected ", shape.to_string(), " of ",
@@ -201,16 +201,16 @@ Result<Entry> Bundle::piece(const Entry& entry, const Slice& slice, const Shape&
   return out;
 }
 
-Result<DenseTensor> Bundle::read_pieces(const Entry& entry, DType dtype, bool check) const {
+Result<DenseTensor> Bundle::read_pieces(std::string_view name, const Entry& entry, DType dtype, bool check) const {
   return join_slices(entry.slices, dtype, entry.shape, limits_, [&](size_t i, const Shape& shape) -> Result<DenseTensor> {
-    FERRY_ASSIGN_OR_RETURN(const Entry part, piece(entry, entry.slices[i], shape));
+    FERRY_ASSIGN_OR_RETURN(const Entry part, piece(name, entry, entry.slices[i], shape));
     return read_whole(part, dtype, check);
   });
 }
 
-Result<DenseTensor> Bundle::read(const Entry& entry, DType dtype, bool check) const {
-  auto tensor = entry.slices.empty() ? read_whole(entry, dtype, check) : read_pieces(entry, dtype, check);
-  if (!tensor.ok()) return tensor.status().with_context(concat("tensor ", quoted(entry.name)));
+Result<DenseTensor> Bundle::read(std::string_view name, const Entry& entry, DType dtype, bool check) const {
+  auto tensor = entry.slices.empty() ? read_whole(entry, dtype, check) : read_pieces(name, entry, dtype, check);
+  if (!tensor.ok()) return tensor.status().with_context(concat("tensor ", quoted(name)));
   return tensor;
 }
 

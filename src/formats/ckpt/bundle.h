@@ -60,9 +60,9 @@ class Bundle {
   // Place and size of what an entry describes, or its pieces, fit its shape.
   Status check(const Entry& entry, DType dtype) const;
   // The entry has been checked.
-  Result<DenseTensor> read(const Entry& entry, DType dtype, bool check_crc) const;
+  Result<DenseTensor> read(std::string_view name, const Entry& entry, DType dtype, bool check_crc) const;
   // The entry of one slice, which has a key of its own.
-  Result<Entry> piece(const Entry& entry, const Slice& slice, const Shape& shape) const;
+  Result<Entry> piece(std::string_view name, const Entry& entry, const Slice& slice, const Shape& shape) const;
 
  private:
   Bundle(const ByteSource& index, SortedTable table, int64_t shards, const ReadOptions& options)
@@ -74,7 +74,7 @@ class Bundle {
         streaming_(options.streaming) {}
   Status check_bytes(const Entry& entry, DType dtype) const;
   Result<DenseTensor> read_whole(const Entry& entry, DType dtype, bool check) const;
-  Result<DenseTensor> read_pieces(const Entry& entry, DType dtype, bool check) const;
+  Result<DenseTensor> read_pieces(std::string_view name, const Entry& entry, DType dtype, bool check) const;
 
   SortedTable table_;
   Shards shards_;

@@ -16,11 +16,13 @@ class BundleArrays : public ArrayReader {
   Status list();
   std::span<const TensorInfo> arrays() const override { return infos_; }
   const Metadata& metadata() const override { return metadata_; }
-  Result<DenseTensor> read_array(size_t i) const override { return bundle_->read(entries_[i], infos_[i].dtype, bundle_->checks()); }
+  Result<DenseTensor> read_array(size_t i) const override {
+    return bundle_->read(infos_[i].name, entries_[i], infos_[i].dtype, bundle_->checks());
+  }
   Status verify() const override;
 
  private:
-  Status add(Entry entry);
+  Status add(std::string_view name, Entry entry);
 
   std::shared_ptr<const Bundle> bundle_;
   Limits limits_;
@@ -31,18 +33,18 @@ class BundleArrays : public ArrayReader {
   size_t slice_keys_ = 0;
 };
 
-Status BundleArrays::add(Entry entry) {
-  const auto context = [&](const Status& status) { return status.with_context(concat("entry ", quoted(entry.name))); };
+Status BundleArrays::add(std::string_view name, Entry entry) {
+  const auto context = [&](const Status& status) { return status.with_context(concat("entry ", quoted(name))); };
   const auto found = Bundle::dtype_of(entry);
   if (!found.ok()) return context(found.status());
   const DType dtype = *found;
   if (is_skipped(dtype)) {
-    skipped_ += concat(skipped_.empty() ? "" : ", ", entry.name, " (", dtype_name(dtype), ")");
+    skipped_ += concat(skipped_.empty() ? "" : ", ", name, " (", dtype_name(dtype), ")");
     return {};
   }
   if (const Status status = bundle_->check(entry, dtype); !status.ok()) return context(status);
   TensorInfo info;
-  info.name = entry.name;
+  info.name = name;
   info.dtype = dtype;
   info.shape = entry.shape;
   info.bytes = static_cast<uint64_t>(*entry.shape.num_elements()) * (dtype == DType::string ? 8 : dtype_size(dtype));
@@ -75,7 +77,7 @@ Status BundleArrays::list() {
       if (entries_.size() >= limits_.max_tensors)
         return limit_exceeded(concat("more than ", limits_.max_tensors, " tensors (max_tensors)"));
       FERRY_ASSIGN_OR_RETURN(Entry entry, read_entry(*last, in.value(), limits_));
-      FERRY_RETURN_IF_ERROR(add(std::move(entry)));
+      FERRY_RETURN_IF_ERROR(add(*last, std::move(entry)));
     }
     FERRY_RETURN_IF_ERROR(in.status());
   }
@@ -96,15 +98,15 @@ Status BundleArrays::verify() const {
     // Of one in slices that are not all of it, those that are there.
     const bool whole = entry.slices.empty() || held_by(entry.slices, entry.shape) == *entry.shape.num_elements();
     if (whole) {
-      FERRY_ASSIGN_OR_RETURN(const DenseTensor tensor, bundle_->read(entry, dtype, true));
+      FERRY_ASSIGN_OR_RETURN(const DenseTensor tensor, bundle_->read(infos_[i].name, entry, dtype, true));
       if (bundle_->streaming()) tensor.buffer().drop_pages();
     }
-    if (entry.slices.empty() && entry.size > 0) ranges.push_back({entry.shard, entry.offset, entry.offset + entry.size, &entry.name});
+    if (entry.slices.empty() && entry.size > 0) ranges.push_back({entry.shard, entry.offset, entry.offset + entry.size, &infos_[i].name});
     for (const Slice& slice : entry.slices) {
       FERRY_ASSIGN_OR_RETURN(const Shape shape, slice_shape(slice, entry.shape));
-      FERRY_ASSIGN_OR_RETURN(const Entry part, bundle_->piece(entry, slice, shape));
-      if (!whole) FERRY_RETURN_IF_ERROR(bundle_->read(part, dtype, true).status());
-      if (part.size > 0) ranges.push_back({part.shard, part.offset, part.offset + part.size, &entry.name});
+      FERRY_ASSIGN_OR_RETURN(const Entry part, bundle_->piece(infos_[i].name, entry, slice, shape));
+      if (!whole) FERRY_RETURN_IF_ERROR(bundle_->read(infos_[i].name, part, dtype, true).status());
+      if (part.size > 0) ranges.push_back({part.shard, part.offset, part.offset + part.size, &infos_[i].name});
       ++pieces;
     }
   }

@@ -171,7 +171,6 @@ Result<Shape> slice_shape(const Slice& slice, const Shape& whole) {
 
 Result<Entry> read_entry(std::string_view name, std::span<const std::byte> value, const Limits& limits) {
   Entry out;
-  out.name = name;
   proto::Reader in(value);
   Status bad;
   while (bad.ok() && in.next()) {

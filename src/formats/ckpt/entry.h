@@ -46,13 +46,13 @@ std::string slice_key(std::string_view name, const Slice& slice);
 inline bool is_slice_key(std::string_view key) { return !key.empty() && key.front() == '\0'; }
 
 struct Entry {
-  std::string name;
   int32_t dtype_number = 0;
   Shape shape;
   int64_t shard = 0, offset = 0, size = 0;
   uint32_t crc = 0;           // masked
   std::vector<Slice> slices;  // of a tensor that is kept in pieces: it has no bytes of its own
 };
+// `name`: of its tensor, for messages.
 Result<Entry> read_entry(std::string_view name, std::span<const std::byte> value, const Limits& limits);
 
 // TensorShapeProto: an axis of -1 stays.

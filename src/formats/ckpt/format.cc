@@ -135,6 +135,11 @@ Result<std::unique_ptr<Lookup>> Lookup::open(const Place& place, const ReadOptio
   return std::unique_ptr<Lookup>(new Lookup(std::move(bundle), options.parts.enabled));
 }
 
+bool Lookup::is_listing_cheaper(uint64_t looks) const {
+  constexpr uint64_t kEntryBytes = 48, kFew = 8;
+  return looks > bundle_->table().file_bytes() / (kEntryBytes * kFew) + kFew;
+}
+
 Result<std::optional<DenseTensor>> Lookup::read(std::string_view name) const {
   constexpr auto kAskListing = std::nullopt;
   // The header's key, the slices' keys.
@@ -147,7 +152,7 @@ Result<std::optional<DenseTensor>> Lookup::read(std::string_view name) const {
   if (!dtype.ok()) return context(dtype.status());
   if (is_skipped(*dtype)) return std::optional<DenseTensor>(kAskListing);
   if (const Status status = bundle_->check(*entry, *dtype); !status.ok()) return context(status);
-  FERRY_ASSIGN_OR_RETURN(DenseTensor tensor, bundle_->read(*entry, *dtype, bundle_->checks()));
+  FERRY_ASSIGN_OR_RETURN(DenseTensor tensor, bundle_->read(name, *entry, *dtype, bundle_->checks()));
   return std::optional(std::move(tensor));
 }
 

@@ -17,6 +17,8 @@ class Lookup {
   static Result<std::unique_ptr<Lookup>> open(const Place& place, const ReadOptions& options);
   // Nothing where the listing has to tell: no array is called so, or one that may be a part of a composite tensor.
   Result<std::optional<DenseTensor>> read(std::string_view name) const;
+  // Whether a listing would have been cheaper than so many looks: it costs as much as one for every few of its tensors.
+  bool is_listing_cheaper(uint64_t looks) const;
 
  private:
   Lookup(std::shared_ptr<const Bundle> bundle, bool parts) : bundle_(std::move(bundle)), parts_(parts) {}
