@@ -29,9 +29,13 @@ class Planner {
  public:
   Planner(const TensorReader& tensors, bool narrow) : tensors_(tensors), narrow_(narrow) {}
 
-  Status run() {
-    for (const auto& [key, value] : tensors_.metadata()) FERRY_RETURN_IF_ERROR(add_metadata(key, value));
+  Status run(std::string_view format) {
+    if (!format.empty()) FERRY_RETURN_IF_ERROR(add_metadata("format", format));
+    for (const auto& [key, value] : tensors_.metadata()) {
+      if (format.empty() || key != "format") FERRY_RETURN_IF_ERROR(add_metadata(key, value));
+    }
     for (size_t i = 0; i < tensors_.tensors().size(); ++i) {
+      owner_ = i;
       FERRY_RETURN_IF_ERROR(is_known(tensors_.tensors()[i]) ? add_known(i) : add_parts(i));
     }
     std::unordered_set<std::string_view> names;
@@ -55,6 +59,7 @@ class Planner {
       return unsupported(concat("safetensors holds one metadata text a key, and ", quoted(key), " has two"));
     }
     plan_.metadata.append(std::move(key), std::string(value));
+    plan_.owners.push_back(owner_);
     return {};
   }
 
@@ -116,6 +121,7 @@ class Planner {
   const TensorReader& tensors_;
   bool narrow_;
   uint64_t kept_ = 0;
+  size_t owner_ = Plan::kAll;
   Plan plan_;
   std::unordered_set<std::string> keys_;
 };
@@ -125,7 +131,7 @@ class Planner {
 Result<Plan> plan_of(const TensorReader& tensors, const WriteOptions& options) {
   FERRY_ASSIGN_OR_RETURN(const bool narrow, options.format.get_bool("narrow", false));
   Planner planner(tensors, narrow);
-  FERRY_RETURN_IF_ERROR(planner.run());
+  FERRY_RETURN_IF_ERROR(planner.run(options.format.get("format")));
   return std::move(planner).take();
 }
 

@@ -23,6 +23,8 @@ struct Plan {
   std::vector<Item> items;  // without places
   std::vector<PlannedArray> arrays;
   Metadata metadata;
+  std::vector<size_t> owners;  // of each metadata entry: the tensor that it is about, or kAll
+  static constexpr size_t kAll = SIZE_MAX;
 };
 Result<Plan> plan_of(const TensorReader& tensors, const WriteOptions& options);
 
