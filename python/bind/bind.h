@@ -33,6 +33,7 @@ void add_listing(nb::module_& m);
 void add_formats(nb::module_& m);
 void add_checkpoint(nb::module_& m);
 void add_plan(nb::module_& m);
+void add_stored_model(nb::module_& m);
 void add_arrow(nb::module_& m);
 void add_wire(nb::module_& m);
 void add_records(nb::module_& m);

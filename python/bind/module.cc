@@ -17,6 +17,7 @@ NB_MODULE(_core, m) {
   add_formats(m);
   add_checkpoint(m);
   add_plan(m);
+  add_stored_model(m);
   add_arrow(m);
   add_wire(m);
   add_examples(m);

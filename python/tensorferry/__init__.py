@@ -40,6 +40,7 @@ from ._nested import flatten, unflatten
 from ._plan import IncompletePlan, Plan, PlanRow
 from ._records import SkippedRegion
 from ._spec import ElementSpec
+from ._stored_model import MetaGraph, StoredModel, open_model
 from ._version import __version__
 
 from_pairs = SparseTensor.from_pairs
@@ -52,12 +53,12 @@ from_jax = as_tensor
 __all__ = [
     "Adapters", "Batches", "Checkpoint", "CheckpointManager", "DType", "Dataset", "DatasetIterator", "DeadlineError", "DenseTensor", "ElementSpec", "Error",
     "ExampleParser", "FileError", "FixedLenFeature", "FixedLenSequenceFeature", "FormatInfo", "IncompletePlan", "InferredFeatures", "Inspection",
-    "InternalError", "Model", "NotFoundError", "ObjectNode", "Plan", "PlanRow", "Port", "RaggedFeature", "RaggedTensor", "RecordIndex", "RecordReader", "RecordWriter",
+    "InternalError", "MetaGraph", "Model", "NotFoundError", "ObjectNode", "Plan", "PlanRow", "Port", "RaggedFeature", "RaggedTensor", "RecordIndex", "RecordReader", "RecordWriter",
     "Signature", "SkippedRegion", "SparseDataset", "SparseFeature", "SparseTensor",
-    "TensorInfo", "TensorMap", "UnavailableError", "VarLenFeature", "VariableInfo", "__version__", "add", "allclose", "as_dtype", "as_tensor",
+    "StoredModel", "TensorInfo", "TensorMap", "UnavailableError", "VarLenFeature", "VariableInfo", "__version__", "add", "allclose", "as_dtype", "as_tensor",
     "collate_sparse", "concat", "dataset", "deserialize_many_sparse", "deserialize_sparse", "dumps", "flatten", "formats",
     "from_arrow", "from_dense", "from_dlpack", "from_jax", "from_pairs", "from_scipy", "from_tf", "from_torch", "get_threads",
-    "infer_features", "inspect", "keras_checkpoints", "latest_checkpoint", "list_variables", "load", "loads", "matmul", "parse_example", "parse_example_list", "parse_sequence_example", "parse_single_example",
+    "infer_features", "inspect", "keras_checkpoints", "latest_checkpoint", "list_variables", "load", "loads", "matmul", "open_model", "parse_example", "parse_example_list", "parse_sequence_example", "parse_single_example",
     "parse_single_sequence_example", "parse_tensor", "save", "schema_from_text", "schema_text", "serialize_example",
     "serialize_examples", "serialize_many_sparse", "serialize_sparse", "serialize_tensor", "set_threads", "unflatten",
 ]  # fmt: skip
