@@ -193,6 +193,10 @@ Result<std::vector<std::pair<std::string, DenseTensor>>> parts_for(const Port& p
   if (found == port.parts.size()) return out;
   if (found > 0)
     return invalid_argument(concat("of input ", quoted(port.name), " only ", found, " of ", port.parts.size(), " parts are given"));
+  if (const auto* entry = inputs.find(port.name); entry != nullptr) {
+    return invalid_argument(
+        concat("input ", quoted(port.name), " is ", describe(entry->tensor), ", the signature wants it ", kind_word(port.kind)));
+  }
   if (!port.has_default()) return invalid_argument(concat("input ", quoted(port.name), " is missing"));
   FERRY_ASSIGN_OR_RETURN(const auto view, tensorproto::TensorProtoView::decode(port.parts[0].default_value, 0, limits));
   FERRY_ASSIGN_OR_RETURN(DenseTensor otherwise, view.to_tensor());
