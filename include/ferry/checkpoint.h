@@ -169,10 +169,16 @@ class Checkpoint {
   Result<const Variable*> find(std::string_view text, FindBy by = FindBy::key) const;
   // By key, else by path, else by name.
   Result<const Variable*> find_any(std::string_view text) const;
+  // The composite tensor of the variables below an object's path, or below a name: a layer that holds indices, values and dense_shape as
+  // weights. Nothing where these make up none. (Keys that make one up, "x/indices" and so on, are one variable already.)
+  Result<std::optional<Tensor>> read_group(std::string_view path) const;
+  Result<bool> has_group(std::string_view path) const;
 
  private:
   struct State;
+  struct Group;
   explicit Checkpoint(std::unique_ptr<State> state);
+  Result<std::optional<Group>> find_group(std::string_view path) const;
   std::unique_ptr<State> state_;
 };
 

@@ -34,7 +34,7 @@ class OpenCheckpoint {
 
   std::string_view format() const { return checkpoint_->format().id; }
 
-  // By key, else by path or name; None where nothing is called so.
+  // By key, else by path or name, of one variable or of those that make up a tensor; None where nothing is called so.
   nb::object get(nb::handle text) const {
     if (!PyUnicode_Check(text.ptr())) throw nb::type_error("a checkpoint's keys are str");
     const NameText name(text);
@@ -43,8 +43,7 @@ class OpenCheckpoint {
       FERRY_ASSIGN_OR_RETURN(auto found, checkpoint_->read(wanted));
       if (found) return std::optional(*std::move(found));
       FERRY_ASSIGN_OR_RETURN(const Variable* const variable, checkpoint_->find_any(wanted));
-      if (variable == nullptr) return std::optional<Tensor>();
-      return checkpoint_->read(variable->key);
+      return variable == nullptr ? checkpoint_->read_group(wanted) : checkpoint_->read(variable->key);
     });
     auto found = unwrap(std::move(tensor), path_);
     return found ? tensor_object(*std::move(found)) : nb::none();
@@ -55,6 +54,11 @@ class OpenCheckpoint {
     const std::string wanted = name_text(text);
     const Variable* const found = unwrap(unlocked([&] { return checkpoint_->find_any(wanted); }), path_);
     return found == nullptr ? nb::none() : name_object(found->key);
+  }
+  bool has_group(nb::handle text) const {
+    if (!PyUnicode_Check(text.ptr())) return false;
+    const std::string wanted = name_text(text);
+    return unwrap(unlocked([&] { return checkpoint_->has_group(wanted); }), path_);
   }
   const TensorReader& reader() const {
     return *unwrap(unlocked([&] { return checkpoint_->reader(); }), path_);
@@ -169,6 +173,7 @@ void add_checkpoint(nb::module_& m) {
       .def_prop_ro("format", [](const OpenCheckpoint& x) { return word(x.format()); })
       .def("get", &OpenCheckpoint::get, nb::arg("text"))
       .def("key", &OpenCheckpoint::key, nb::arg("text").none())
+      .def("has_group", &OpenCheckpoint::has_group, nb::arg("text").none())
       .def("keys", &OpenCheckpoint::keys)
       .def("read_from", &OpenCheckpoint::read_from, nb::arg("position"))
       .def("__len__", &OpenCheckpoint::size)

@@ -61,7 +61,8 @@ class Checkpoint(Mapping[str, "Tensor"]):
     any other file of named tensors.
 
     A mapping from keys to tensors. Opening it reads no listing, and `ckpt[key]` nothing but that tensor where the format can; tensors
-    are not kept. Objects' paths and variables' names find a tensor too: `ckpt["model/dense/kernel"]`.
+    are not kept. Objects' paths and variables' names find a tensor too: `ckpt["model/dense/kernel"]`; of an object that holds the parts of
+    a sparse or ragged tensor as variables, that tensor.
 
     parts, validate, limits and options are those of load().
     """
@@ -95,7 +96,7 @@ class Checkpoint(Mapping[str, "Tensor"]):
         return found
 
     def __contains__(self, key: object) -> bool:
-        return self._core.key(key) is not None
+        return self._core.key(key) is not None or self._core.has_group(key)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._core.keys())
@@ -257,8 +258,11 @@ class ObjectNode:
 
     @property
     def value(self) -> Tensor:
-        """The tensor of a variable."""
+        """The tensor of a variable, or of an object whose variables are the parts of one."""
         if self.key is None:
+            found = None if self.path is None else self._checkpoint._core.get(self.path)
+            if found is not None:
+                return found
             raise TypeError(f"{self.path or 'the root'} is no variable; its children are {', '.join(self) or 'none'}")
         return self._checkpoint[self.key]
 

@@ -149,6 +149,16 @@ def test_sparse_triple_is_one_variable():
         checkpoint["clicks/indices"]
 
 
+def test_object_of_sparse_parts_is_a_sparse_tensor(tmp_path):
+    parts = {"indices": np.array([[0, 1], [2, 0]]), "values": np.array([5.0, 6.0]), "dense_shape": np.array([3, 4])}
+    other = {f"layer/kernel{VALUE}": np.ones(2)}
+    ferry.save(tmp_path / "m", {f"layer/clicks/{name}{VALUE}": x for name, x in parts.items()} | other, "ckpt")
+    checkpoint = ferry.Checkpoint(tmp_path / "m")
+    assert checkpoint["layer/clicks"].to_scipy().toarray()[2, 0] == 6 and "layer/clicks" in checkpoint and "layer" not in checkpoint
+    assert len(checkpoint) == 4 and checkpoint["layer/clicks/values"].tolist() == [5, 6]
+    assert "layer/clicks" not in ferry.Checkpoint(tmp_path / "m", parts=False)
+
+
 def test_to_map_is_lazy_and_may_be_of_some_roles(slots):
     assert ferry.load(GOLDENS / "slots-1") == slots.to_map()
     assert sorted(slots.to_map("weight")) == ["kernel" + VALUE, "model/names/other" + VALUE]

@@ -1,9 +1,11 @@
 #include "ferry/checkpoint.h"
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <unordered_map>
 
+#include "ferry/parts.h"
 #include "formats/ckpt/lookup.h"
 
 namespace ferry {
@@ -180,6 +182,61 @@ Result<const Variable*> Checkpoint::find_any(std::string_view text) const {
     if (found != nullptr) return found;
   }
   return static_cast<const Variable*>(nullptr);
+}
+
+struct Checkpoint::Group {
+  PartGroup parts;
+  std::vector<size_t> tensors;  // of the reader, by the parts' numbers
+};
+
+Result<std::optional<Checkpoint::Group>> Checkpoint::find_group(std::string_view path) const {
+  FERRY_ASSIGN_OR_RETURN(const TensorReader* const reader, state_->list());
+  FERRY_ASSIGN_OR_RETURN(const auto* const found, state_->describe());
+  if (!state_->options.parts.enabled) return std::optional<Group>();
+  for (std::string Variable::*const text : {&Variable::path, &Variable::name}) {
+    Group out;
+    std::vector<ArrayInfo> arrays;
+    for (const Variable& at : found->variables) {
+      std::string_view below = at.*text;
+      if (!below.starts_with(path)) continue;
+      below.remove_prefix(path.size());
+      if (!path.empty() && !below.starts_with('/')) continue;
+      if (!path.empty()) below.remove_prefix(1);
+      const TensorInfo& info = reader->tensors()[at.tensor];
+      if (below.empty() || below.find('/') != std::string_view::npos || info.kind != TensorKind::dense) continue;
+      arrays.push_back({std::string(below), info.dtype, info.shape});
+      out.tensors.push_back(at.tensor);
+    }
+    if (arrays.size() < 2) continue;
+    FERRY_ASSIGN_OR_RETURN(Grouping grouping, find_parts(arrays, {}));
+    const auto group = std::ranges::find(grouping.groups, "", &PartGroup::name);
+    if (group == grouping.groups.end()) continue;
+    out.parts = std::move(*group);
+    return std::optional(std::move(out));
+  }
+  return std::optional<Group>();
+}
+
+Result<bool> Checkpoint::has_group(std::string_view path) const {
+  FERRY_ASSIGN_OR_RETURN(const auto group, find_group(path));
+  return group.has_value();
+}
+
+Result<std::optional<Tensor>> Checkpoint::read_group(std::string_view path) const {
+  FERRY_ASSIGN_OR_RETURN(const auto group, find_group(path));
+  if (!group) return std::optional<Tensor>();
+  FERRY_ASSIGN_OR_RETURN(const TensorReader* const reader, state_->list());
+  const auto read = [&](size_t array) -> Result<DenseTensor> {
+    FERRY_ASSIGN_OR_RETURN(Tensor tensor, reader->read(group->tensors[array]));
+    return std::get<DenseTensor>(std::move(tensor));
+  };
+  auto tensor = assemble(group->parts, read);
+  Status status = tensor.status();
+  if (status.ok()) status = validate(*tensor, state_->options.validation);
+  // Counts that do not agree are those of variables that have nothing to do with each other.
+  if (status.code() == StatusCode::invalid_argument) return std::optional<Tensor>();
+  if (!status.ok()) return status.with_context(concat("tensor ", quoted(path)));
+  return std::optional(*std::move(tensor));
 }
 
 }  // namespace ferry

@@ -122,6 +122,28 @@ TEST_F(Saved, KeyIsAnsweredAsTheListingWouldBeforeThereIsOne) {
   EXPECT_TRUE(Checkpoint::open(path, nullptr, plain)->read("mine")->has_value());
 }
 
+TEST_F(Saved, ObjectWhoseVariablesArePartsIsTheirTensor) {
+  TensorMap tensors;
+  tensors.set(key_of("layer/indices"), DenseTensor::of<int64_t>({2, 2}, {0, 1, 1, 0}));
+  tensors.set(key_of("layer/values"), DenseTensor::of<float>({2}, {5, 6}));
+  tensors.set(key_of("layer/dense_shape"), DenseTensor::of<int64_t>({2}, {2, 2}));
+  tensors.set(key_of("other/indices"), DenseTensor::of<int64_t>({3, 2}, {0, 1, 1, 0, 1, 1}));
+  tensors.set(key_of("other/values"), DenseTensor::of<float>({2}, {5, 6}));
+  tensors.set(key_of("other/dense_shape"), DenseTensor::of<int64_t>({2}, {2, 2}));
+  const auto checkpoint = Checkpoint::open(save_as(tensors, "m"));
+  EXPECT_EQ(checkpoint->variables()->size(), 6u);
+  EXPECT_TRUE(*checkpoint->has_group("layer"));
+  const auto group = checkpoint->read_group("layer");
+  ASSERT_TRUE(group.ok() && group->has_value()) << group.status().to_string();
+  EXPECT_TRUE(
+      identical(**group, *SparseTensor::coo({2, 2}, DenseTensor::of<int64_t>({2, 2}, {0, 1, 1, 0}), DenseTensor::of<float>({2}, {5, 6}))));
+  for (const std::string_view path : {"other", "lay", "", "nothing", "layer/indices"})
+    EXPECT_FALSE(checkpoint->read_group(path)->has_value()) << path;
+  ReadOptions plain;
+  plain.parts.enabled = false;
+  EXPECT_FALSE(*Checkpoint::open(save_as(tensors, "m"), nullptr, plain)->has_group("layer"));
+}
+
 TEST_F(Saved, OneTensorIsReadPastDamageOfOthers) {
   TensorMap tensors;
   for (int i = 0; i < 40; ++i) tensors.set(concat("v", i), DenseTensor::scalar(static_cast<float>(i)));

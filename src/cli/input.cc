@@ -4,6 +4,7 @@
 
 #include "cli/progress.h"
 #include "cli/text.h"
+#include "ferry/checkpoint.h"
 
 namespace ferry::cli {
 namespace {
@@ -129,6 +130,24 @@ std::optional<FormatOptions> options_for(Context& context, const Arguments& argu
 
 }  // namespace
 
+namespace {
+
+// Of a checkpoint: by the path of the object that held it, or by the program's name for it where one alone is called so.
+std::optional<size_t> find_variable(const TensorReader& reader, const Limits& limits, std::string_view name) {
+  const auto objects = read_object_graph(reader, limits);
+  const auto variables = describe_variables(reader.tensors(), objects.ok() && objects->has_value() ? &**objects : nullptr);
+  if (!variables.ok()) return std::nullopt;
+  for (const Variable& at : *variables) {
+    if (at.path == name && !name.empty()) return at.tensor;
+  }
+  const auto is_called = [&](const Variable& at) { return at.name == name; };
+  const auto it = std::ranges::find_if(*variables, is_called);
+  if (it == variables->end() || std::find_if(it + 1, variables->end(), is_called) != variables->end()) return std::nullopt;
+  return it->tensor;
+}
+
+}  // namespace
+
 std::span<const LimitRow> limit_rows() { return kLimits; }
 std::span<const Option> reading_options() { return kReading; }
 std::span<const Option> writing_options() { return kWriting; }
@@ -143,6 +162,7 @@ std::optional<size_t> Input::find(Context& context, std::string_view name) const
   for (size_t i = 0; i < infos.size(); ++i) {
     if (name == "(root)" && infos[i].name.empty()) return i;
   }
+  if (const auto at = find_variable(*reader, context.limits, name)) return at;
   std::vector<std::string_view> names;
   for (const TensorInfo& info : infos) names.push_back(info.name.empty() ? "(root)" : std::string_view(info.name));
   std::string hint = did_you_mean(name, names);

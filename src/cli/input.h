@@ -35,7 +35,8 @@ struct Input {
 
   std::span<const TensorInfo> tensors() const { return reader->tensors(); }
   uint64_t file_bytes() const { return place.source == nullptr ? 0 : place.source->size(); }
-  // Position by name; "(root)" is the nameless tensor too. Prints what is wrong, near misses included.
+  // Position by name; "(root)" is the nameless tensor too, and a checkpoint's variables have paths and names of their own. Prints what is
+  // wrong, near misses included.
   std::optional<size_t> find(Context& context, std::string_view name) const;
 };
 

@@ -132,6 +132,18 @@ def test_nested_shared_and_cyclic_objects(tmp_path, ferry_cli):
     assert ours.objects.again == ours.objects["root/a/x.Sy"] == ours.objects.root.list["0"]
 
 
+def test_layer_that_holds_a_sparse_triple(tmp_path, ferry_cli):
+    x = tf.sparse.from_dense([[0, 1.5, 0], [0, 0, 2.5]])
+    layer = tf.Module()
+    layer.clicks = tf.Module()
+    for part in ("indices", "values", "dense_shape"):
+        setattr(layer.clicks, part, tf.Variable(getattr(x, part), name=part, shape=tf.TensorShape(None)))
+    ours = agree(tf.train.Checkpoint(layer=layer).save(str(tmp_path / "c")), ferry_cli)
+    ours = ferry.Checkpoint(ours.path)
+    np.testing.assert_array_equal(ours["layer/clicks"].to_numpy(), tf.sparse.to_dense(x))
+    assert ours.objects.layer.clicks.value == ours["layer/clicks"] and ours.objects.layer.clicks["values"].value.tolist() == [1.5, 2.5]
+
+
 def test_tables_iterators_and_python_state(tmp_path, ferry_cli):
     class State(tf.train.experimental.PythonState):
         def serialize(self):
