@@ -186,10 +186,11 @@ def _path_finder(checkpoint: Checkpoint, target: Target) -> Any:
     if graph is None or not paths:
         return None
     position = {info.node: i for i, info in enumerate(checkpoint.infos.values()) if info.node is not None}
+    by_path = {info.path: i for i, info in enumerate(checkpoint.infos.values()) if info.path}
 
     def find(path: str) -> int | None:
         node = graph.find(path)
-        return None if node is None else position.get(node)
+        return by_path.get(path) if node is None else position.get(node)
 
     def hits(prefix: str) -> int:
         return sum(find(prefix + path) is not None for path in paths)

@@ -14,7 +14,7 @@ from ._errors import Error
 from ._files import _format_of, save
 from ._map import TensorMap
 from ._nested import flatten
-from ._targets import Target, _escaped, _is_optimizer, _slot, as_target, is_tracked
+from ._targets import Target, _escaped, _is_optimizer, _slot, as_target, is_tracked, kept_tensors
 
 _VALUE = "VARIABLE_VALUE"
 _GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -120,7 +120,7 @@ def _object_based(target: Target, values: Mapping[int, Any]) -> TensorMap:
     from tensorflow.core.protobuf import trackable_object_graph_pb2
 
     view = tf.train.TrackableView(target.root)
-    positions = {id(at.of): i for i, at in enumerate(target.variables)}
+    positions = {(id(at.of), at.part): i for i, at in enumerate(target.variables)}
     nodes: list[Any] = [target.root]
     paths = [""]
     ids = {id(target.root): 0}
@@ -129,7 +129,7 @@ def _object_based(target: Target, values: Mapping[int, Any]) -> TensorMap:
 
     def keep(entry: Any, variable: Any, path: str) -> None:
         key = f"{path}/.ATTRIBUTES/{_VALUE}" if path else f".ATTRIBUTES/{_VALUE}"
-        position = positions.get(id(variable))
+        position = positions.get((id(variable), ""))
         at = target.variables[position] if position is not None else as_target(variable).variables[0]
         name = at.name.partition(":")[0]
         entry.attributes.add(name=_VALUE, full_name=name, checkpoint_key=key)
@@ -148,10 +148,15 @@ def _object_based(target: Target, values: Mapping[int, Any]) -> TensorMap:
             entry.children.add(node_id=ids[id(child)], local_name=name)
         if hasattr(node, "assign") and hasattr(node, "shape"):
             keep(entry, node, path)
-        elif _keeps_more(node):
-            raise Error(
-                f"{path or 'the root'} is a {type(node).__name__}, whose state is no variable; save it with tf.train.Checkpoint", "unsupported"
-            )
+        elif (kept := kept_tensors(node)) is not None:
+            prefix, tensors = kept
+            base = f"{path}/.ATTRIBUTES/{prefix}"
+            for name in [prefix] if prefix else tensors:
+                entry.attributes.add(name=name, checkpoint_key=base if prefix else base + _escaped(name))
+            entry.has_checkpoint_values.value = True
+            for name, tensor in tensors.items():
+                value = values.get(positions.get((id(node), name), -1))
+                out[base + (name if prefix else _escaped(name))] = tensor if value is None else value
         at += 1
     for optimizer_id in range(len(nodes)):
         optimizer = nodes[optimizer_id]
@@ -171,10 +176,3 @@ def _object_based(target: Target, values: Mapping[int, Any]) -> TensorMap:
     out[_GRAPH] = DenseTensor(graph.SerializeToString(deterministic=True))
     return out
 
-
-def _keeps_more(node: Any) -> bool:
-    """State that TensorFlow would save and that is no variable: tables, iterators."""
-    for kind in type(node).__mro__:
-        if "_serialize_to_tensors" in vars(kind):
-            return kind.__name__ not in ("Trackable", "AutoTrackable") and kind.__module__.partition(".")[0] in ("tensorflow", "keras", "tf_keras")
-    return False

@@ -17,9 +17,9 @@ from ._errors import Error
 
 class Variable:
     """One variable of a target. get() gives its tensor, set(tensor) changes it; None where there is none to give, or it cannot be changed.
-    of: the framework's own variable. stable_name: in files of ours, where its name is not always the same."""
+    of: the framework's own variable, or the object of which it is a part (of a table its keys). stable_name: in files of ours, where its name is not always the same."""
 
-    __slots__ = ("name", "path", "key", "dtype", "shape", "role", "optional", "slot_name", "slot_of", "of_optimizer", "get", "set", "of", "stable_name")
+    __slots__ = ("name", "path", "key", "dtype", "shape", "role", "optional", "slot_name", "slot_of", "of_optimizer", "get", "set", "of", "part", "stable_name")
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Variable:
     ):
         self.name, self.path, self.key, self.dtype, self.shape = name, path, key, dtype, shape
         self.role, self.optional, self.slot_name, self.slot_of, self.get, self.set = role, optional, slot_name, slot_of, get, set
-        self.of, self.stable_name, self.of_optimizer = of, "", role == "slot"
+        self.of, self.part, self.stable_name, self.of_optimizer = of, "", "", role == "slot"
 
     @property
     def shown(self) -> str:
@@ -366,6 +366,7 @@ def _of_tensorflow(root: Any) -> Target:
         if _is_optimizer(node):
             optimizers.append((path, node))
         if not hasattr(node, "assign") or not hasattr(node, "shape"):
+            out.extend(_parts(node, path))
             continue
         at = _assignable(node)
         at.path = path
@@ -385,6 +386,41 @@ def _of_tensorflow(root: Any) -> Target:
                 seen.add(id(found))
                 out.append(new)
     return Target(out, f"{type(root).__module__}.{type(root).__name__}", live=True, root=root)
+
+
+def kept_tensors(node: Any) -> tuple[str, dict[str, Any]] | None:
+    """What TensorFlow saves of an object that is no variable: tables, states of one's own. (its name in keys, tensors by what follows)."""
+    if not any("_serialize_to_tensors" in vars(kind) for kind in type(node).__mro__ if kind.__name__ not in ("Trackable", "AutoTrackable")):
+        return None
+    try:
+        tensors = node._serialize_to_tensors()
+    except NotImplementedError:
+        return None
+    if any(isinstance(tensor, Mapping) or getattr(tensor, "dtype", None) == "variant" for tensor in tensors.values()):
+        raise Error(f"a {type(node).__name__} has state that is no tensor; save and restore it with tf.train.Checkpoint", "unsupported")
+    return getattr(node, "_LEGACY_SAVEABLE_NAME", None) or "", tensors
+
+
+def _parts(node: Any, path: str) -> Iterator[Variable]:
+    """They are set together, once all are there."""
+    found = kept_tensors(node)
+    if found is None:
+        return
+    prefix, tensors = found
+    given: dict[str, Any] = {}
+
+    def put(name: str, tensor: Any) -> None:
+        given[name] = tensor.to_tf()
+        if len(given) == len(tensors):
+            node._restore_from_tensors(dict(given))
+
+    for name, tensor in tensors.items():
+        shape = tensor.shape
+        at = Variable(f"{path}/{prefix}{name}", f"{path}/.ATTRIBUTES/{prefix}{name}", dtype=tensor.dtype.name, shape=(None,) * shape.rank, role="state")
+        at.get = lambda name=name: as_tensor(node._serialize_to_tensors()[name])
+        at.set = lambda made, name=name: put(name, made)
+        at.of, at.part = node, name
+        yield at
 
 
 def _slot(optimizer: Any, variable: Any, name: str) -> Any:

@@ -48,6 +48,8 @@ namespace plan {
 namespace {
 
 constexpr size_t kNone = SIZE_MAX;
+constexpr size_t kMostNamed = 8;   // candidates of an ambiguous row
+constexpr size_t kMostAlike = 64;  // tensors of one name that are looked at to tell them by their roles
 
 // Positions by name. Names are views into the caller's lists or into `kept`.
 class Index {
@@ -158,8 +160,10 @@ class Planner {
     if (verdict == Verdict::proposed) proposals_[row.wanted].waits = true;
   }
 
+  // The first few of them are named: thousands of variables may share one name.
   void several(PlanRow& row, std::span<const size_t> candidates) {
     row.verdict = Verdict::ambiguous;
+    candidates = candidates.first(std::min(candidates.size(), kMostNamed));
     row.candidates.assign(candidates.begin(), candidates.end());
   }
 
@@ -225,7 +229,7 @@ class Planner {
       const auto by = [&](std::span<const size_t> places, Verdict verdict) {
         if (places.empty()) return false;
         std::vector<size_t> same_role;
-        for (const size_t h : places) {
+        for (const size_t h : places.first(std::min(places.size(), kMostAlike))) {
           if (have_[h].role == wanted.role) same_role.push_back(h);
         }
         if (places.size() == 1 || same_role.size() == 1) {
@@ -376,7 +380,7 @@ class Planner {
                            rename_rule(from.text, to.text, true), false};
           match(row, have[0], Verdict::proposed, from.leaf, to.leaf);
         } else if (words) {
-          several(row, std::span(have).first(std::min<size_t>(have.size(), 8)));
+          several(row, have);
           row.reason = concat(have.size(), have.size() == 1 ? " tensor" : " tensors", " of this shape, dtype and last word, for ",
                               wanted.size(), wanted.size() == 1 ? " variable" : " variables");
         }

@@ -522,6 +522,19 @@ TEST(Plan, TwentyThousandVariablesAreNoSquare) {
   EXPECT_LT(took.count(), 20) << "for an unhurried machine under a sanitizer";
 }
 
+TEST(Plan, ThousandsOfOneNameAreNoSquareEither) {
+  std::vector<Have> have;
+  std::vector<Wanted> wanted;
+  for (int i = 0; i < 20'000; ++i) {
+    have.push_back(has("kernel"));
+    have.back().key = concat("k", i);
+    wanted.push_back(wants("kernel"));
+  }
+  const Planned out = plan(std::move(have), std::move(wanted));
+  EXPECT_EQ(out.plan.rows[0].verdict, Verdict::ambiguous);
+  EXPECT_EQ(out.plan.rows[0].candidates.size(), 8u);
+}
+
 TEST(PlanNames, CanonicalForms) {
   const auto form = [](std::string_view name) { return plan::canonical(name).form; };
   EXPECT_EQ(form("dense_1/kernel:0"), form("dense.1.weight"));

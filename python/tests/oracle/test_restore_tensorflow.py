@@ -218,13 +218,36 @@ def test_several_objects_in_one_checkpoint(tmp_path):
     assert e.w.numpy().sum() == 6
 
 
-def test_what_is_no_variable_is_not_lost_silently(tmp_path):
-    class WithTable(tf.Module):
-        def __init__(self):
-            self.table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1)
+class WithState(tf.Module):
+    def __init__(self):
+        self.table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1)
+        self.generator = tf.random.Generator.from_seed(1)
 
-    with pytest.raises(ferry.Error, match="table is a MutableHashTable, whose state is no variable"):
-        ferry.Checkpoint.save(tmp_path / "m", WithTable())
+
+def test_tables_and_generators_go_along(tmp_path):
+    module = WithState()
+    module.table.insert(tf.constant(["a", "b"]), tf.constant([1, 2], tf.int64))
+    module.generator.normal([3])
+    theirs = tf.train.Checkpoint(model=module).save(str(tmp_path / "theirs"))
+    ferry.Checkpoint.save(tmp_path / "ours", module)
+    other = WithState()
+    tf.train.Checkpoint(model=other).restore(str(tmp_path / "ours")).assert_consumed()
+    assert other.table.lookup(tf.constant(["a", "b", "c"])).numpy().tolist() == [1, 2, -1]
+    third = WithState()
+    plan = ferry.Checkpoint(theirs).plan(third)
+    assert plan.complete and len(plan.restored) == 3
+    plan.apply()
+    assert third.table.lookup(tf.constant(["a", "b", "c"])).numpy().tolist() == [1, 2, -1]
+    assert third.generator.state.numpy().tolist() == module.generator.state.numpy().tolist()
+
+
+def test_what_is_no_tensor_is_not_lost_silently(tmp_path):
+    class WithIterator(tf.Module):
+        def __init__(self):
+            self.iterator = iter(tf.data.Dataset.range(3))
+
+    with pytest.raises(ferry.Error, match="has state that is no tensor; save and restore it with tf.train.Checkpoint"):
+        ferry.Checkpoint.save(tmp_path / "m", WithIterator())
 
 
 def test_managers_agree(tmp_path):
