@@ -161,7 +161,7 @@ Status plan_functions(const MetaGraph& meta, const SavedObjects& objects, Edit& 
 
 Result<std::vector<Edit>> plan_edits(const MetaGraph& meta, const std::vector<Signature>& signatures, const ModelRenames& renames,
                                      std::vector<bool>& used) {
-  std::vector<Edit> out;
+  std::vector<Edit> all;
   SavedObjects objects;
   if (meta.has_objects()) {
     FERRY_ASSIGN_OR_RETURN(objects, meta.objects());
@@ -195,6 +195,18 @@ Result<std::vector<Edit>> plan_edits(const MetaGraph& meta, const std::vector<Si
     FERRY_RETURN_IF_ERROR(check_unique(edit.new_key, "inputs", inputs, true));
     FERRY_RETURN_IF_ERROR(check_unique(edit.new_key, "outputs", outputs, false));
     FERRY_RETURN_IF_ERROR(plan_functions(meta, objects, edit));
+    all.push_back(std::move(edit));
+  }
+  // Two signatures may be one function, which has one set of names.
+  for (const Edit& a : all) {
+    for (const Edit& b : all) {
+      if (&a == &b || a.wrapper.empty() || a.wrapper != b.wrapper || (a.inputs == b.inputs && a.outputs == b.outputs)) continue;
+      return invalid_argument(concat("the signatures ", ferry::quoted(a.key), " and ", ferry::quoted(b.key),
+                                     " are the same function: what is renamed in one must be in the other too"));
+    }
+  }
+  std::vector<Edit> out;
+  for (Edit& edit : all) {
     if (!edit.inputs.empty() || !edit.outputs.empty() || edit.new_key != edit.key) out.push_back(std::move(edit));
   }
   FERRY_RETURN_IF_ERROR(check_unique("", "signatures", keys, false));

@@ -141,10 +141,13 @@ class Variables {
       std::string_view name;
     };
     std::map<size_t, SlotOf> slots;
+    uint64_t slot_bytes = 0;
     for (size_t i = 0; i < objects.nodes().size(); ++i) {
       for (const auto& slot : objects[i].slots) {
         const auto id = static_cast<size_t>(slot.slot_variable), original = static_cast<size_t>(slot.variable);
         slots.emplace(id, SlotOf{original, slot.name});
+        slot_bytes += paths[original].size() + paths[i].size() + slot.name.size();
+        if (slot_bytes > (uint64_t{1} << 28)) return limit_exceeded("the paths of slot variables take more than 256 MB");
         if (paths[id].empty()) paths[id] = concat(paths[original], "/.OPTIMIZER_SLOT/", paths[i], "/", escaped(slot.name));
       }
     }

@@ -30,6 +30,9 @@ class Census {
       : meta_(meta), graph_(meta.graph()), bodies_(graph_.functions().size()), read_(graph_.functions().size()) {}
 
   Result<OpCensus> run(std::span<const std::string> fetches) && {
+    const uint64_t nodes = graph_.nodes().size() + graph_.functions().size();
+    if (nodes * meta_.signatures().size() > (uint64_t{1} << 31))
+      return limit_exceeded(concat(meta_.signatures().size(), " signatures of a graph of ", nodes, " nodes and functions"));
     FERRY_RETURN_IF_ERROR(count_all());
     for (const SignatureDef& def : meta_.signatures()) {
       if (def.key.starts_with("__saved_model_")) continue;

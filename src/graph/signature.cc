@@ -219,8 +219,12 @@ class SignatureReader {
 
   // ---- The function behind the signature
 
+  // False once so much has been looked through that only a made-up file can need more.
+  bool afford(size_t work) const { return (work_ += work) < (uint64_t{1} << 30); }
+
   const Node* call_of(const std::map<std::string_view, size_t>& by_tensor) const {
     for (const Node* call : calls_) {
+      if (!afford(64 * call->inputs.size() + 64)) return nullptr;
       std::set<size_t> found;
       for (const std::string_view input : call->inputs) {
         if (const auto it = by_tensor.find(without_port(input)); it != by_tensor.end()) found.insert(it->second);
@@ -256,7 +260,9 @@ class SignatureReader {
   // Of a function that is not among the concrete ones, from another trace of the same name whose tensors are alike.
   std::optional<Flattened> from_twin(std::string_view function, const std::vector<const PortPart*>& tensors) const {
     for (const ConcreteFunction& candidate : objects_.functions()) {
+      if (!afford(64)) return std::nullopt;
       if (base_name(candidate.name) != base_name(function)) continue;
+      if (!afford(8 * candidate.input_signature.message.size() + 64 * objects_.nodes().size())) return std::nullopt;
       const auto value = candidate.input_signature.read(limits_);
       if (!value.ok()) continue;
       Flattened flat = flatten_arguments(*value, names_of(candidate.name));
@@ -274,22 +280,38 @@ class SignatureReader {
     return std::nullopt;
   }
 
+  using Ports = std::vector<std::optional<size_t>>;  // of a call's inputs, those that are ports
+
   std::optional<Structure> structure_of(const std::vector<Port>& plain, const std::map<std::string_view, size_t>& by_tensor) const {
     const Node* call = call_of(by_tensor);
     if (call == nullptr) return std::nullopt;
-    const auto wrapper_name = call->func("f");
-    if (!wrapper_name.ok()) return std::nullopt;
-    const auto wrapper = meta_.graph().functions().read(wrapper_name->name);
+    const auto wrapper = call->func("f");
+    if (!wrapper.ok()) return std::nullopt;
+    Ports ports;
+    for (const std::string_view input : call->inputs) {
+      const auto port = by_tensor.find(without_port(input));
+      ports.push_back(port == by_tensor.end() ? std::nullopt : std::optional(port->second));
+    }
+    return behind(wrapper->name, ports, plain, 0);
+  }
+
+  // The arguments of the function that a wrapper calls with its own, `ports`. A model that was loaded and saved again has a wrapper in
+  // a wrapper.
+  std::optional<Structure> behind(std::string_view wrapper_name, const Ports& ports, const std::vector<Port>& plain, int depth) const {
+    const auto position = meta_.graph().functions().find(wrapper_name);
+    if (!position || !afford(8 * meta_.graph().functions().message(*position).size())) return std::nullopt;
+    const auto wrapper = meta_.graph().functions().read(*position);
     if (!wrapper.ok()) return std::nullopt;
     std::map<std::string_view, size_t> arguments;
     for (size_t i = 0; i < wrapper->signature().inputs.size(); ++i) arguments.emplace(wrapper->signature().inputs[i].name, i);
-    // The argument of the wrapper that an input within it is, through identities.
-    const auto argument_at = [&](std::string_view input) -> std::optional<size_t> {
+    // The port that an input within the wrapper is, through identities.
+    const auto port_at = [&](std::string_view input) -> std::optional<size_t> {
       for (int hops = 0; hops < 4; ++hops) {
         const auto ref = parse_input(input);
         if (!ref.ok() || ref->control) return std::nullopt;
         if (ref->output.empty()) {
-          if (const auto it = arguments.find(ref->node); it != arguments.end()) return it->second;
+          if (const auto it = arguments.find(ref->node); it != arguments.end())
+            return it->second < ports.size() ? ports[it->second] : std::nullopt;
         }
         const auto node = wrapper->nodes().find(ref->node);
         if (!node || wrapper->nodes()[*node].op != "Identity" || wrapper->nodes()[*node].inputs.empty()) return std::nullopt;
@@ -302,16 +324,21 @@ class SignatureReader {
       const auto function = inner.func("f");
       if (!function.ok()) continue;
       Structure out;
+      Ports inner_ports;
       std::vector<const PortPart*> tensors;
       for (const std::string_view input : inner.inputs) {
-        const auto argument = argument_at(input);
-        if (!argument || *argument >= call->inputs.size()) break;
-        const auto port = by_tensor.find(without_port(call->inputs[*argument]));
-        if (port == by_tensor.end()) break;  // what the function captures comes last
-        out.argument_of.push_back(port->second);
-        tensors.push_back(&plain[port->second].parts[0]);
+        const auto port = port_at(input);
+        inner_ports.push_back(port);
+        // What the function captures comes last.
+        if (!port || inner_ports.size() != tensors.size() + 1) continue;
+        out.argument_of.push_back(*port);
+        tensors.push_back(&plain[*port].parts[0]);
+      }
+      if (depth < 4 && function->name.find("signature_wrapper") != std::string_view::npos) {
+        if (auto deeper = behind(function->name, inner_ports, plain, depth + 1)) return deeper;
       }
       if (const ConcreteFunction* concrete = objects_.find_function(function->name)) {
+        if (!afford(8 * concrete->input_signature.message.size() + 64 * objects_.nodes().size())) return std::nullopt;
         const auto value = concrete->input_signature.read(limits_);
         if (!value.ok()) continue;
         out.flat = flatten_arguments(*value, names_of(function->name));
@@ -527,6 +554,7 @@ class SignatureReader {
   std::string trouble_;
   std::vector<std::string> keras_names_;
   std::vector<const Node*> calls_;
+  mutable uint64_t work_ = 0;
 };
 
 }  // namespace
@@ -621,6 +649,7 @@ Port port_of_leaf(const Leaf& leaf) {
 
 Result<std::vector<CallableFunction>> callable_functions(const MetaGraph& meta, bool all, const Limits& limits) {
   std::vector<CallableFunction> out;
+  uint64_t work = 0;  // one concrete function may be named any number of times
   if (!meta.has_objects()) return out;
   FERRY_ASSIGN_OR_RETURN(const SavedObjects objects, meta.objects());
   const std::vector<std::string> paths = objects.paths();
@@ -637,6 +666,8 @@ Result<std::vector<CallableFunction>> callable_functions(const MetaGraph& meta, 
     for (const std::string_view name : object.concrete_functions) {
       const ConcreteFunction* concrete = objects.find_function(name);
       if (concrete == nullptr) continue;
+      work += concrete->input_signature.message.size() + concrete->output_signature.message.size() + name.size() + 64;
+      if (work > (uint64_t{1} << 27)) return limit_exceeded("the object graph names its functions too many times");
       CallableFunction::Trace trace;
       trace.function = std::string(name);
       if (const auto value = concrete->input_signature.read(limits); value.ok()) {

@@ -28,7 +28,11 @@ std::string text_of_value(const StructuredValue& value) {
   }
 }
 
+// Where names and structures are longer than anybody writes, the rest is left out; then nothing fits, and the plain tensors are shown.
+constexpr size_t kMostText = 4096, kMostLeaves = 100'000;
+
 void flatten(const StructuredValue& value, Leaf at, Flattened& out) {
+  if (at.argument.size() > kMostText || out.leaves.size() > kMostLeaves) return;
   switch (value.kind) {
     case Kind::tensor_spec:
     case Kind::bounded_tensor_spec:
@@ -52,6 +56,7 @@ void flatten(const StructuredValue& value, Leaf at, Flattened& out) {
     case Kind::dict:
     case Kind::named_tuple:
       for (size_t i = 0; i < value.items.size(); ++i) {
+        if (value.keys[i].size() > kMostText) return;
         Leaf next = at;
         next.argument += value.kind == Kind::dict ? concat("[", ferry::quoted(value.keys[i]), "]") : concat(".", value.keys[i]);
         next.members.emplace_back(value.keys[i]);
@@ -111,6 +116,7 @@ Flattened flatten_arguments(const StructuredValue& signature, std::span<const st
     flatten(positional.items[i], std::move(at), out);
   }
   for (size_t i = 0; i < keywords.keys.size() && i < keywords.items.size(); ++i) {
+    if (keywords.keys[i].size() > kMostText) continue;
     Leaf at;
     at.keyword = true;
     at.argument = std::string(keywords.keys[i]);

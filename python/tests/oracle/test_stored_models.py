@@ -282,6 +282,36 @@ def test_exports_of_keyword_arguments_defaults_and_feature_parsing(tmp_path):
     assert {name: p.kind for name, p in outputs.items()} == {"a": "coo", "b": "dense", "r": "ragged"}
 
 
+def test_exports_of_a_loaded_model_keep_the_structure_behind_two_wrappers(tmp_path):
+    loaded = tf.saved_model.load(str(GOLDENS / "star"))
+    signature = loaded.signatures["serving_default"]
+    tf.saved_model.save(loaded, str(tmp_path / "m"), signatures={"x": signature, "y": signature})
+    for found in check_folder(tmp_path / "m").signatures.values():
+        assert [(p.name, p.kind) for p in found.inputs.values()] == [("args_0", "coo"), ("args_1", "dense")]
+    run_cli("model", "rename", tmp_path / "m", tmp_path / "new", "--input", "x:args_0=c")
+    new = tf.saved_model.load(str(tmp_path / "new"))
+    parts = [tf.constant([[0, 1]], tf.int64), tf.constant([3.0]), tf.constant([1, 5], tf.int64)]
+    for key, names in (("x", ["c/indices", "c/values", "c/dense_shape"]), ("y", ["args_0", "args_0_1", "args_0_2"])):
+        assert new.signatures[key](**dict(zip(names, parts)), args_1=tf.ones([2]))["output_0"].numpy() == [3.0]
+
+
+def test_exports_with_default_values(tmp_path):
+    @tf.function(input_signature=[tf.TensorSpec([None], name="x"), tf.TensorSpec([], name="s")])
+    def f(x, s=tf.constant(2.5)):
+        return {"y": x * s}
+
+    m = tf.Module()
+    m.f = f
+    tf.saved_model.save(m, str(tmp_path / "m"), signatures=f)
+    inputs = check_folder(tmp_path / "m").signatures["serving_default"].inputs
+    assert inputs["x"].parts[0].default is None
+    assert ferry.parse_tensor(inputs["s"].parts[0].default).to_numpy() == 2.5
+    run_cli("model", "rename", tmp_path / "m", tmp_path / "new", "--input", "s=a_scale", "--input", "x=z")
+    assert ferry.open_model(tmp_path / "new").signatures["serving_default"].inputs["a_scale"].parts[0].default is not None
+    new = tf.saved_model.load(str(tmp_path / "new"))
+    assert new.signatures["serving_default"](z=tf.ones([1]), a_scale=tf.constant(3.0))["y"].numpy() == [3.0]
+
+
 def test_exports_of_keras_with_state_and_control_flow(tmp_path):
     import keras
     inputs = keras.Input((5, 3))
