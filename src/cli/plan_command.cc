@@ -184,6 +184,14 @@ std::optional<Target> read_graph(Context& context, const Arguments& arguments, s
   return out;
 }
 
+// A SavedModel whose variables are not there: it still says what it wants.
+bool is_bare_saved_model(std::string_view path) {
+  const std::string text(path);
+  if (!is_folder(text)) return false;
+  const auto folder = directory(text);
+  return (folder->has("saved_model.pb") || folder->has("saved_model.pbtxt")) && !folder->has("variables/variables.index");
+}
+
 std::optional<Target> read_target(Context& context, const Arguments& arguments, std::string_view path) {
   const bool may_be_list =
       path == "-" || path.ends_with(".json") || path.ends_with(".csv") || path.ends_with(".tsv") || path.ends_with(".txt");
@@ -201,7 +209,7 @@ std::optional<Target> read_target(Context& context, const Arguments& arguments, 
     if (*list) return Target{**std::move(list), {}, {}};
     if (path == "-") return failed(invalid_argument("no list of variables, expected JSON or CSV with name, dtype and shape"));
   }
-  if (path.ends_with(".meta") && !arguments.has("from-target")) return read_graph(context, arguments, path);
+  if ((path.ends_with(".meta") || is_bare_saved_model(path)) && !arguments.has("from-target")) return read_graph(context, arguments, path);
   auto file = describe(context, arguments, path, "from-target");
   if (!file) return std::nullopt;
   Target out{{}, *std::move(file), {}};

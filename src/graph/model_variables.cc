@@ -27,16 +27,13 @@ std::string_view name_of(const Node& node) {
   return shared.ok() && !shared->empty() ? *shared : node.name;
 }
 
-Role role_of_name(std::string_view name) {
-  const std::string_view last = name.substr(name.rfind('/') + 1);
+// Of a variable of the object graph that is nobody's slot, by its path.
+Role role_of_path(std::string_view path) {
+  if (path.find("keras_api/metrics") != path.npos) return Role::state;
+  const std::string_view last = path.substr(path.rfind('/') + 1);
   for (const std::string_view counter : {"global_step", "save_counter", "iterations", "_iterations", "iteration", "step"}) {
     if (last == counter) return Role::counter;
   }
-  for (const std::string_view slot :
-       {"Adam", "Adam_1", "Momentum", "Adagrad", "RMSProp", "RMSProp_1", "Ftrl", "Ftrl_1", "Adadelta", "Adadelta_1"}) {
-    if (last == slot) return Role::slot;
-  }
-  if (last == "beta1_power" || last == "beta2_power") return Role::slot;
   return Role::weight;
 }
 
@@ -60,14 +57,14 @@ class Variables {
 
   Result<ModelVariables> run() && {
     if (meta_.has_objects()) FERRY_RETURN_IF_ERROR(from_objects());
-    if (out_.wanted.empty()) FERRY_RETURN_IF_ERROR(from_saver());
+    from_objects_ = !out_.wanted.empty();
+    if (!from_objects_) FERRY_RETURN_IF_ERROR(from_saver());
     const bool by_node = out_.wanted.empty();
     for (const Node& node : nodes_) {
       if (!is_variable(node.op) || handles_.contains(node.name)) continue;
       if (by_node) {
         Wanted wanted;
         wanted.name = wanted.key = std::string(name_of(node));
-        wanted.role = role_of_name(wanted.name);
         describe(node, wanted);
         handles_.emplace(node.name, ModelVariables::Handle{node.name, out_.wanted.size(), {}});
         out_.wanted.push_back(std::move(wanted));
@@ -75,6 +72,7 @@ class Variables {
         out_.untied.push_back(node.name);
       }
     }
+    if (!from_objects_) FERRY_RETURN_IF_ERROR(describe_by_names());
     out_.trainable.resize(out_.wanted.size());
     for (auto& [name, handle] : handles_) out_.handles.push_back(std::move(handle));
     return std::move(out_);
@@ -166,8 +164,7 @@ class Variables {
         wanted.slot_name = std::string(slot->second.name);
         wanted.slot_of = concat(paths[slot->second.original], kValue);
       } else {
-        wanted.role = role_of_name(wanted.path.empty() ? wanted.name : wanted.path);
-        if (wanted.path.find("keras_api/metrics") != std::string::npos) wanted.role = Role::state;
+        wanted.role = role_of_path(wanted.path.empty() ? wanted.name : wanted.path);
       }
       variable[i] = out_.wanted.size();
       const auto [it, is_new] = by_name.emplace(object.name, out_.wanted.size());
@@ -296,7 +293,6 @@ class Variables {
       at = out_.wanted.size();
       Wanted wanted;
       wanted.name = wanted.key = key;
-      wanted.role = role_of_name(key);
       wanted.dtype = dtype;
       if (variable != nullptr) describe(*variable, wanted);
       if (!slice.empty()) {
@@ -353,6 +349,24 @@ class Variables {
     return {};
   }
 
+  // What is told of a checkpoint's variables by their names is told of these: roles, and whose slots they are.
+  Status describe_by_names() {
+    std::vector<TensorInfo> infos(out_.wanted.size());
+    for (size_t i = 0; i < infos.size(); ++i) {
+      infos[i].name = out_.wanted[i].key;
+      infos[i].dtype = out_.wanted[i].dtype.value_or(DType::float32);
+      if (out_.wanted[i].shape) infos[i].shape = *out_.wanted[i].shape;
+    }
+    FERRY_ASSIGN_OR_RETURN(const auto described, describe_variables(infos, nullptr));
+    for (const Variable& variable : described) {
+      Wanted& wanted = out_.wanted[variable.tensor];
+      wanted.role = variable.role;
+      wanted.slot_name = variable.slot_name;
+      wanted.slot_of = variable.slot_of;
+    }
+    return {};
+  }
+
   struct Restored {
     std::string key, slice;
     std::optional<DType> dtype;
@@ -361,6 +375,7 @@ class Variables {
   const Nodes& nodes_;
   const Limits& limits_;
   ModelVariables out_;
+  bool from_objects_ = false;
   std::map<std::string_view, ModelVariables::Handle> handles_;
   std::map<std::string, size_t> by_key_;
   std::map<std::string, Restored, std::less<>> restored_;
