@@ -27,9 +27,15 @@ std::string name_of(std::string_view key) {
   return std::string(name.find('/', slash + 1) == std::string_view::npos ? name : name.substr(slash + 1));
 }
 
+bool is_numeric(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos; }
+
+// "optimizer/…", "opt_state/…" (Optax), and "state/0/exp_avg", which is what PyTorch's optimizer.state_dict() alone is.
 bool is_optimizer_section(std::string_view key) {
   const std::string_view first = key.substr(0, key.find('/'));
-  return first.size() < key.size() && (first.starts_with("optimizer") || is_optimizer_name(first));
+  if (first.size() == key.size()) return false;
+  if (first.starts_with("optimizer") || first == "opt_state" || is_optimizer_name(first)) return true;
+  const std::string_view rest = key.substr(first.size() + 1), second = rest.substr(0, rest.find('/'));
+  return first == "state" && second.size() < rest.size() && is_numeric(second);
 }
 
 // The weight of that name, or of one without some of the scopes in front; `needed` says whether what is left out is enough.
@@ -86,6 +92,11 @@ std::optional<Slot> find_slot(const Names& names, std::string_view name) {
       if (const auto of = find_base(names, base, has_optimizer_word)) return Slot{last, *of};
     }
   }
+  // "dense/kernel_slot_vr": Mesh TensorFlow.
+  constexpr std::string_view kMesh = "_slot_";
+  if (const size_t at = name.rfind(kMesh); at != std::string_view::npos && at + kMesh.size() < name.size()) {
+    if (const auto it = names.find(name.substr(0, at)); it != names.end()) return Slot{name.substr(at + kMesh.size()), it->second};
+  }
   // "Adam/m/dense/kernel"
   std::string_view word;
   const auto of = find_base(names, name, [&](std::string_view scopes) {
@@ -105,7 +116,7 @@ Role section_role(const TensorInfo& info, std::string_view key) {
   if (!is_scalar(info)) return Role::slot;
   std::string_view last = last_part(key);
   if (last.ends_with(":0")) last.remove_suffix(2);
-  if (is_counter_name(last)) return Role::counter;
+  if (is_counter_name(last) || last == "count") return Role::counter;
   // Keras 3 numbers them: iterations, learning rate, then the slots of one variable after another.
   if (key.ends_with("vars/0")) return Role::counter;
   if (key.ends_with("vars/1")) return Role::state;
@@ -137,7 +148,8 @@ void roles_by_names(std::span<const TensorInfo> tensors, std::span<Variable> var
     } else if (section) {
       at.role = section_role(info, at.key);
       // PyTorch: "optimizer/state/0/exp_avg"
-      if (at.role == Role::slot && at.key.find("/state/") != std::string::npos) at.slot_name = last_part(at.key);
+      const bool is_state = at.key.starts_with("state/") || at.key.find("/state/") != std::string::npos;
+      if (at.role == Role::slot && is_state) at.slot_name = last_part(at.key);
     } else if (is_scalar(info) && is_counter_name(last) && is_whole_number(info.dtype)) {
       at.role = Role::counter;
     } else if (is_scalar(info) && is_setting_name(last)) {

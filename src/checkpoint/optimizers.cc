@@ -51,9 +51,9 @@ bool wraps_optimizer(const ObjectNode& node, const std::function<bool(uint32_t c
 }
 
 bool is_counter_name(std::string_view name) {
-  constexpr std::string_view kNames[] = {"global_step", "step",        "steps",      "_step",       "iter",       "iteration",
-                                         "iterations",  "_iterations", "epoch",      "epochs",      "local_step", "save_counter",
-                                         "counter",     "cur_epoch",   "train_step", "global_epoch"};
+  constexpr std::string_view kNames[] = {"global_step", "step",        "steps",     "_step",      "iter",        "iteration",
+                                         "iterations",  "_iterations", "epoch",     "epochs",     "local_step",  "save_counter",
+                                         "counter",     "count",       "cur_epoch", "train_step", "global_epoch"};
   name = without_number(name);
   return is_one_of(name, kNames) || name.ends_with("_counter") || name.ends_with("_step") || name.ends_with("_epoch");
 }

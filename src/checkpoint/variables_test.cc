@@ -78,6 +78,22 @@ TEST(Variables, KerasFilesTellByTheirSections) {
   EXPECT_EQ((*old)[2].role, Role::counter);
 }
 
+TEST(Variables, OtherOptimizersAreToldByTheirSpellings) {
+  const auto found =
+      roles({info("k"), info("k_slot_vr"), info("k_slot_"), info("bert/x"), info("bert/x/adam_m"), info("state/0/exp_avg"),
+             info("state/0/step", {}), info("state/mean"), info("opt_state/0/mu/k"), info("opt_state/0/count", {}, DType::int32)});
+  EXPECT_EQ(found, (Roles{{"k", "weight"},
+                          {"k_slot_vr", "slot vr of k"},
+                          {"k_slot_", "weight"},
+                          {"bert/x", "weight"},
+                          {"bert/x/adam_m", "slot adam_m of bert/x"},
+                          {"state/0/exp_avg", "slot exp_avg"},
+                          {"state/0/step", "counter (optimizer)"},
+                          {"state/mean", "weight"},
+                          {"opt_state/0/mu/k", "slot"},
+                          {"opt_state/0/count", "counter (optimizer)"}}));
+}
+
 TEST(Variables, PyTorchOptimizerStateIsSlots) {
   const auto found = roles({info("model/fc.weight"), info("optimizer/state/0/step", {}), info("optimizer/state/0/exp_avg"),
                             info("optimizer/param_groups/0/lr", {})});
