@@ -74,7 +74,9 @@ Status Staging::publish() {
   std::vector<fs::path> files;
   for (fs::directory_iterator it(folder_, error), end; !error && it != end; it.increment(error)) files.push_back(it->path());
   if (error) return io_error(concat("cannot list what was written: ", error.message()));
-  const auto is_index = [](const fs::path& path) { return path.filename().string().find(".index") != std::string::npos; };
+  const auto is_index = [](const fs::path& path) {
+    return path.filename().string().find(".index") != std::string::npos || path.extension() == ".json";
+  };
   std::ranges::sort(files, {}, [&](const fs::path& path) { return std::pair(is_index(path), path); });
   for (const fs::path& file : files) {
     fs::path target = fs::path(target_).parent_path() / file.filename();

@@ -1,9 +1,9 @@
 #include "formats/safetensors/write.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 
+#include "formats/byte_size.h"
 #include "formats/safetensors/plan.h"
 #include "io/file_set.h"
 #include "io/file_stream.h"
@@ -53,32 +53,6 @@ Status write_file(Plan& plan, const std::vector<size_t>& order, const Metadata& 
     FERRY_RETURN_IF_ERROR(write_through(sink, bytes));
   }
   return {};
-}
-
-// "5GB", "500MB" in powers of ten as there; "5GiB" and "5G" in powers of two as elsewhere here.
-Result<uint64_t> shard_size(const FormatOptions& options) {
-  const std::string_view text = options.get("shard_size");
-  if (text.empty()) return kUsualShard;
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
-  constexpr std::string_view kPrefixes = "KMGT";
-  double scale = 1;
-  if (!unit.empty() && unit != "B") {
-    const size_t power = kPrefixes.find(unit[0] >= 'a' ? static_cast<char>(unit[0] - 32) : unit[0]);
-    unit.remove_prefix(1);
-    const bool decimal = unit == "B" || unit == "b";
-    if (power != std::string_view::npos && (decimal || unit.empty() || unit == "iB")) {
-      for (size_t i = 0; i <= power; ++i) scale *= decimal ? 1000 : 1024;
-    } else {
-      scale = 0;
-    }
-  }
-  const double bytes = number * scale;
-  if (error != std::errc() || !(bytes >= 1 && bytes < 1e18)) {
-    return invalid_argument(concat("shard_size is ", quoted(text), ", expected a size like 5GB or 500MB"));
-  }
-  return static_cast<uint64_t>(bytes);
 }
 
 // As theirs: the tensors in order, each whole, as many to a shard as it takes. A larger one has a shard of its own, and the one that is
@@ -152,7 +126,10 @@ bool asks_for_shards(std::string_view name, const FormatOptions& options) {
 }
 
 Status write_shards(const TensorReader& tensors, FileSet& files, std::string_view name, const WriteOptions& options) {
-  FERRY_ASSIGN_OR_RETURN(const uint64_t most, shard_size(options.format));
+  uint64_t most = kUsualShard;
+  if (const std::string_view text = options.format.get("shard_size"); !text.empty()) {
+    FERRY_ASSIGN_OR_RETURN(most, byte_size_option("shard_size", text));
+  }
   const bool indexed = name.ends_with(kIndexSuffix);
   std::string_view stem = name;
   if (indexed) {
