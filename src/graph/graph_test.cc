@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "ferry/meta_graph.h"
+#include "ferry/signature.h"
 #include "ferry/stored_model.h"
 #include "graph/detect.h"
 #include "graph/schema.h"
@@ -286,6 +287,84 @@ TEST(StructuredValue, DeepNestingIsLimited) {
     if (value.size() > 60000) break;
   }
   EXPECT_EQ(StructuredValue::parse(std::as_bytes(std::span(value))).status().code(), StatusCode::limit_exceeded);
+}
+
+// ---- Sparse placeholders
+
+std::string placeholder(std::string_view name, std::string_view dtype, std::string_view dims) {
+  std::string shape;
+  for (const char c : dims) shape += concat("dim { size: ", c == '?' ? std::string("-1") : std::string(1, c), " } ");
+  return concat("node { name: '", name, "' op: 'Placeholder' attr { key: 'dtype' value { type: ", dtype,
+                " } } attr { key: 'shape' value { shape { ", shape, "} } } }\n");
+}
+// "name kind rank" of each input.
+std::vector<std::string> proposed(const std::string& nodes, std::string_view uses) {
+  const std::string text = concat("graph_def { ", nodes, uses, " versions { producer: 27 } }");
+  const auto meta = MetaGraph::parse(meta_graph_def(text));
+  EXPECT_TRUE(meta.ok()) << meta.status().to_string();
+  const auto signature = propose_signature(*meta);
+  EXPECT_TRUE(signature.ok() && *signature);
+  std::vector<std::string> out;
+  for (const Port& port : (*signature)->inputs) out.push_back(concat(port.name, " ", kind_name(port.kind), " ", port.shape.to_string()));
+  return out;
+}
+using Texts = std::vector<std::string>;
+
+TEST(SparsePlaceholders, NamelessOnesAreFoundByTheirShapes) {
+  const std::string uses =
+      "node { name: 'out' op: 'Foo' input: 'Placeholder' input: 'Placeholder_1' input: 'Placeholder_2' input: 'dense' }";
+  // As sparse_placeholder() makes them: the shape first.
+  EXPECT_EQ(proposed(placeholder("Placeholder", "DT_INT64", "3") + placeholder("Placeholder_1", "DT_INT64", "?") +
+                         placeholder("Placeholder_2", "DT_INT64", "?3") + placeholder("dense", "DT_FLOAT", "?"),
+                     uses),
+            (Texts{"Placeholder coo [?, ?, ?]", "dense dense [?]"}));
+  EXPECT_EQ(proposed(placeholder("Placeholder", "DT_INT64", "?") + placeholder("Placeholder_1", "DT_FLOAT", "?") +
+                         placeholder("Placeholder_2", "DT_INT64", "??") + placeholder("dense", "DT_FLOAT", "?"),
+                     uses),
+            (Texts{"Placeholder coo ?", "dense dense [?]"}));
+}
+
+TEST(SparsePlaceholders, WhatOnlyLooksAlikeStaysDense) {
+  const std::string uses = "node { name: 'out' op: 'Foo' input: 'a' input: 'b' input: 'c' }";
+  // The rank is not that of the shape; or nothing is known of it, and the names say nothing.
+  EXPECT_EQ(
+      proposed(placeholder("a", "DT_INT64", "?2") + placeholder("b", "DT_FLOAT", "?") + placeholder("c", "DT_INT64", "3"), uses).size(),
+      3u);
+  EXPECT_EQ(
+      proposed(placeholder("a", "DT_INT64", "??") + placeholder("b", "DT_FLOAT", "?") + placeholder("c", "DT_INT64", "?"), uses).size(),
+      3u);
+  EXPECT_EQ(
+      proposed(placeholder("a", "DT_INT32", "?2") + placeholder("b", "DT_FLOAT", "?") + placeholder("c", "DT_INT64", "2"), uses).size(),
+      3u);
+}
+
+TEST(SparsePlaceholders, AreFoundByTheOpThatTakesThemTogether) {
+  const std::string parts = placeholder("rows", "DT_INT64", "?2") + placeholder("other", "DT_FLOAT", "?") +
+                            placeholder("what", "DT_INT32", "?") + placeholder("size", "DT_INT64", "2");
+  EXPECT_EQ(proposed(parts,
+                     "node { name: 'cast' op: 'Cast' input: 'what' } node { name: 'same' op: 'Identity' input: 'rows' }"
+                     "node { name: 'out' op: 'SparseToDense' input: 'same' input: 'size' input: 'cast' input: 'other' }"),
+            (Texts{"what coo [?, ?]", "other dense [?]"}));
+  const std::string two = placeholder("t/a/i", "DT_INT64", "?2") + placeholder("t/b/i", "DT_INT64", "?2") +
+                          placeholder("t/a/v", "DT_FLOAT", "?") + placeholder("t/b/v", "DT_FLOAT", "?") +
+                          placeholder("t/a/s", "DT_INT64", "2") + placeholder("t/b/s", "DT_INT64", "2");
+  EXPECT_EQ(
+      proposed(
+          two,
+          "node { name: 'out' op: 'SparseConcat' input: 't/a/i' input: 't/b/i' input: 't/a/v' input: 't/b/v' input: 't/a/s' input: 't/b/s' "
+          "attr { key: 'N' value { i: 2 } } }"),
+      (Texts{"t/a coo [?, ?]", "t/b coo [?, ?]"}));
+}
+
+TEST(SparsePlaceholders, LabelsAndLossesStayOut) {
+  const std::string parts = placeholder("x/indices", "DT_INT64", "?2") + placeholder("x/values", "DT_FLOAT", "?") +
+                            placeholder("x/shape", "DT_INT64", "2") + placeholder("labels/indices", "DT_INT64", "?2") +
+                            placeholder("labels/values", "DT_FLOAT", "?") + placeholder("labels/shape", "DT_INT64", "2");
+  EXPECT_EQ(proposed(parts,
+                     "node { name: 'hidden' op: 'SparseReduceSum' input: 'x/indices' input: 'x/values' input: 'x/shape' }"
+                     "node { name: 'y' op: 'SparseReduceSum' input: 'labels/indices' input: 'labels/values' input: 'labels/shape' }"
+                     "node { name: 'loss' op: 'SquaredDifference' input: 'hidden' input: 'y' }"),
+            (Texts{"x coo [?, ?]"}));
 }
 
 // ---- What a file is

@@ -301,7 +301,39 @@ class Proposer {
         for (size_t k = 0; k < n; ++k) try_consumer(node, {k, n + k, 2 * n + k});
       }
     }
+    find_neighbours();
   }
+  // By their shapes, three that follow one another: [?, rank], [?], [rank]. sparse_placeholder() without a name makes Placeholder,
+  // Placeholder_1 and Placeholder_2, the shape first; where the rank is open too, only such names and dtypes tell.
+  void find_neighbours() {
+    std::vector<size_t> free;
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      if (is_part(i)) free.push_back(i);
+    }
+    for (size_t k = 0; k + 2 < free.size();) {
+      const size_t a = free[k], b = free[k + 1], c = free[k + 2];
+      if (is_triple(a, b, c) ? add(neighbours_name({a, b, c}), a, b, c) : is_triple(c, b, a) && add(neighbours_name({c, b, a}), c, b, a)) {
+        k += 3;
+      } else {
+        ++k;
+      }
+    }
+  }
+  bool is_triple(size_t indices, size_t values, size_t shape) const {
+    const PartialShape a = facts(indices).shape, b = facts(values).shape, c = facts(shape).shape;
+    const auto rank_is = [](const PartialShape& x, size_t rank) { return x.has_rank() && x.dims().rank() == rank; };
+    if (dtype_of(indices) != DType::int64 || dtype_of(shape) != DType::int64) return false;
+    if (!rank_is(a, 2) || !rank_is(b, 1) || !rank_is(c, 1) || a.dims()[0] >= 0 || b.dims()[0] >= 0) return false;
+    if (a.dims()[1] >= 0) return a.dims()[1] == c.dims()[0];
+    const bool nameless =
+        std::ranges::all_of(std::array{indices, values, shape}, [&](size_t i) { return plain_name(nodes_[i].name) == "Placeholder"; });
+    return nameless && c.dims()[0] < 0 && dtype_of(values) != DType::int64;
+  }
+  std::string neighbours_name(const std::array<size_t, 3>& nodes) const {
+    const std::string name = common_name(nodes);
+    return plain_name(name) == "Placeholder" ? std::string(nodes_[std::min(nodes[0], nodes[2])].name) : name;
+  }
+
   void try_consumer(const Node& node, std::array<size_t, 3> at) {
     std::array<size_t, 3> found{};
     for (size_t k = 0; k < 3; ++k) {

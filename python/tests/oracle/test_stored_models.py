@@ -345,6 +345,21 @@ def test_exports_of_tensorflow_1(tmp_path):
     assert "score" in proposed.outputs
 
 
+def test_sparse_placeholders_without_names(tmp_path):
+    with tf.Graph().as_default():
+        known, unknown = v1.sparse_placeholder(tf.int64, [None, 9]), v1.sparse_placeholder(tf.float32)
+        dense = v1.placeholder(tf.float32, [None])
+        table = tf.ones([10, 2])
+        tf.add(tf.nn.embedding_lookup_sparse(table, known, None, combiner="sum"), tf.sparse.reduce_sum(unknown) + tf.reduce_sum(dense), name="score")
+        v1.train.export_meta_graph(str(tmp_path / "g.meta"))
+        names = [[op.name for op in (sp.indices.op, sp.values.op, sp.dense_shape.op)] for sp in (known, unknown)]
+    found = ferry.open_model(tmp_path / "g.meta").propose_signature()
+    sparse = [[part.tensor[:-2] for part in port.parts] for port in found.inputs.values() if port.kind == "coo"]
+    assert sorted(sparse) == sorted(names)
+    assert [port.parts[0].tensor for port in found.inputs.values() if port.kind == "dense"] == [dense.name]
+    assert list(found.outputs) == ["score"]
+
+
 # ---- Renamed
 
 
