@@ -6,6 +6,7 @@
 #include "checkpoint/plan_fix.h"
 #include "checkpoint/plan_names.h"
 #include "checkpoint/plan_scopes.h"
+#include "checkpoint/plan_words.h"
 #include "checkpoint/rename.h"
 #include "ferry/status.h"
 
@@ -68,11 +69,6 @@ class Index {
   std::unordered_map<std::string_view, std::vector<size_t>> map_;
 };
 
-std::string_view best_name(const Have& have) { return !have.name.empty() ? have.name : !have.key.empty() ? have.key : have.path; }
-std::string_view best_name(const Wanted& wanted) {
-  return !wanted.name.empty() ? wanted.name : !wanted.path.empty() ? wanted.path : wanted.key;
-}
-
 Named named(size_t at, std::string_view name, std::string_view path, std::string_view key) {
   Named out{at, {}};
   for (const std::string_view text : {name, path, key}) {
@@ -124,7 +120,9 @@ class Planner {
     by_similar_names();
     by_shape(true);
     by_shape(false);
-    for (PlanRow& row : plan_.rows) explain(row);
+    proposals_.resize(plan_.rows.size());
+    meant_.resize(plan_.rows.size());
+    for (PlanRow& row : plan_.rows) explain(row, {have_, wanted_, rules_, options_}, proposals_[row.wanted], meant_[row.wanted]);
     account();
     return std::move(plan_);
   }
@@ -388,90 +386,6 @@ class Planner {
     }
   }
 
-  std::string both_shapes(const PlanRow& row) const {
-    return concat(shape_text(have_[*row.have].shape), " in the checkpoint, ", shape_text(wanted_[row.wanted].shape), " wanted");
-  }
-
-  // The words of a row, from what is known of it.
-  void explain(PlanRow& row) {
-    const Wanted& wanted = wanted_[row.wanted];
-    const bool meant = row.wanted < meant_.size() && meant_[row.wanted];
-    const Known known = row.wanted < proposals_.size() ? proposals_[row.wanted] : Known();
-    std::string how;
-    if (row.rule) how = concat("by rule ", *row.rule + 1, " (", rules_->text(*row.rule), ")");
-    if (!known.reason.empty() && row.have) how = known.reason;
-    const auto with_fix = [&](const std::string& words) {
-      const std::string fix = row.have ? fix_text(row.fix, have_[*row.have]) : std::string();
-      return fix.empty() ? words : words.empty() ? fix : concat(words, "; ", fix);
-    };
-    switch (row.verdict) {
-      case Verdict::by_key:
-      case Verdict::by_path:
-      case Verdict::by_name:
-      case Verdict::by_rule: row.reason = with_fix(how); return;
-      case Verdict::proposed:
-        row.reason = with_fix(how);
-        if (!row.restored) {
-          row.remedy = "--accept-proposed";
-          if (!known.rename.empty() && row.fix.empty()) row.remedy += concat(" or --rename '", known.rename, "'");
-        }
-        return;
-      case Verdict::missing:
-        row.reason = "nothing in the checkpoint fits it";
-        if (wanted.role == Role::slot) row.reason = "the checkpoint has no such slot";
-        row.remedy = row.required ? "--rename 'REGEX=NAME', or --allow-partial to leave it as it is" : "";
-        return;
-      case Verdict::shape:
-      case Verdict::dtype: {
-        const Have& have = have_[*row.have];
-        if (row.verdict == Verdict::shape) {
-          row.reason = both_shapes(row);
-          if (wanted.dtype && *wanted.dtype != have.dtype)
-            row.reason += concat("; ", dtype_name(have.dtype), " and ", dtype_name(*wanted.dtype));
-        } else {
-          row.reason = concat(dtype_name(have.dtype), " in the checkpoint, ", wanted.dtype ? dtype_name(*wanted.dtype) : "any", " wanted");
-        }
-        if (!how.empty()) row.reason += concat(" (", how, ")");
-        if (row.fix.empty()) {
-          row.reason += row.verdict == Verdict::shape ? "; no change of shape keeps the values" : "; there is no cast between them";
-          row.remedy = "--allow-partial to leave it as it is";
-          if (wanted.shape && wanted.shape->num_elements() == 0 && have.shape.num_elements() != 0) {
-            Shape open = *wanted.shape;
-            for (int64_t& dim : std::span(&open[0], open.rank())) dim = dim == 0 ? -1 : dim;
-            row.remedy = concat("make the variable with a length that is not fixed, shape=", shape_text(open), ", or ", row.remedy);
-          }
-          return;
-        }
-        row.reason += concat("; would fit: ", fix_text(row.fix, have));
-        row.remedy = fix_options(row.fix, meant);
-        if (known.waits && !options_.accept_proposed) row.remedy = concat("--accept-proposed ", row.remedy);
-        return;
-      }
-      case Verdict::ambiguous: {
-        if (row.reason.empty()) row.reason = known.reason.empty() ? std::string("several tensors have this name") : known.reason;
-        std::string list;
-        for (size_t i = 0; i < row.candidates.size() && i < 4; ++i) {
-          const Have& have = have_[row.candidates[i]];
-          list += concat(list.empty() ? "" : ", ", best_name(have));
-        }
-        if (row.candidates.size() > 4) list += concat(", and ", row.candidates.size() - 4, " more");
-        row.reason += concat(": ", list);
-        // By its key, which no other has.
-        const Have& first = have_[row.candidates[0]];
-        row.remedy = concat("--rename '",
-                            rename_rule(first.key.empty() ? best_name(first) : std::string_view(first.key), best_name(wanted), true), "'");
-        return;
-      }
-      case Verdict::skipped:
-        row.reason = wanted.role != Role::slot ? std::string("the optimizer's")
-                     : wanted.slot_of.empty()  ? std::string("optimizer slot")
-                                               : concat("slot ", wanted.slot_name, " of ", wanted.slot_of);
-        row.remedy = "--slots";
-        return;
-    }
-    __builtin_unreachable();
-  }
-
   void account() {
     plan_.uses.resize(have_.size());
     std::vector<size_t> row_of(have_.size(), kNone);
@@ -503,12 +417,6 @@ class Planner {
       }
     }
   }
-
-  // Of a row that was found by similar names.
-  struct Known {
-    std::string reason, rename;
-    bool waits = false;  // it needs to be accepted besides being made to fit
-  };
 
   std::span<const Have> have_;
   std::span<const Wanted> wanted_;

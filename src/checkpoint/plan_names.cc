@@ -113,4 +113,71 @@ Numbered numbered(std::string_view text) {
   return out;
 }
 
+Renumbered renumbered(std::string_view scopes) {
+  Renumbered out;
+  constexpr size_t kMostDigits = 9;
+  while (!scopes.empty()) {
+    const size_t end = std::min(scopes.find_first_of("/."), scopes.size());
+    const std::string_view word = scopes.substr(0, end);
+    const size_t base = word.find_last_not_of("0123456789") + 1;  // npos + 1 is 0
+    const std::string_view digits = word.substr(base);
+    int64_t number = 0;
+    if (digits.size() <= kMostDigits) {
+      for (const char c : digits) number = number * 10 + (c - '0');
+      out.pattern += word.substr(0, base > 0 && !digits.empty() && word[base - 1] == '_' ? base - 1 : base);
+    } else {
+      out.pattern += word;
+    }
+    out.pattern += '#';
+    out.numbers.push_back(number);
+    out.pattern += scopes.substr(end, 1);
+    scopes.remove_prefix(std::min(end + 1, scopes.size()));
+  }
+  return out;
+}
+
+namespace {
+
+// The last word, which it leaves out of `scopes`.
+std::string_view take_last_word(std::string_view& scopes) {
+  while (!scopes.empty() && ends_a_scope(scopes.back())) scopes.remove_suffix(1);
+  const size_t begin = scopes.find_last_of("/.") + 1;  // npos + 1 is 0
+  const std::string_view out = scopes.substr(begin);
+  scopes = scopes.substr(0, begin);
+  return out;
+}
+
+std::string letters_of(std::string_view word) {
+  std::string out;
+  for (const char c : word) {
+    if (!is_digit(c) && c != '_') out += lower(c);
+  }
+  return out;
+}
+
+}  // namespace
+
+bool alike(std::string_view a, std::string_view b) {
+  constexpr size_t kLongest = 64;
+  std::string_view word_a, word_b;
+  do {  // inside of what changed, scopes are the same
+    word_a = take_last_word(a);
+    word_b = take_last_word(b);
+  } while (!word_a.empty() && word_a == word_b);
+  const std::string x = letters_of(word_a), y = letters_of(word_b);
+  if (x.size() < 2 || y.size() < 2 || x.size() > kLongest || y.size() > kLongest) return false;
+  if (x.starts_with(y) || y.starts_with(x) || x.ends_with(y) || y.ends_with(x)) return true;
+  // Letters in common, in order: most of the longer word.
+  std::vector<size_t> row(y.size() + 1);
+  for (const char c : x) {
+    size_t before = 0;
+    for (size_t j = 1; j <= y.size(); ++j) {
+      const size_t above = row[j];
+      row[j] = c == y[j - 1] ? before + 1 : std::max(row[j], row[j - 1]);
+      before = above;
+    }
+  }
+  return row.back() * 4 >= std::max(x.size(), y.size()) * 3;
+}
+
 }  // namespace ferry::plan

@@ -48,4 +48,14 @@ struct Numbered {
 };
 Numbered numbered(std::string_view text);
 
+// Keras numbers layers through a whole process: "net_3/dense/" is "net#/dense#/" and 3, 0.
+struct Renumbered {
+  std::string pattern;
+  std::vector<int64_t> numbers;
+};
+Renumbered renumbered(std::string_view scopes);
+
+// Whether one scope's last word could be the other's: shortened, lengthened, numbered otherwise, slipped.
+bool alike(std::string_view a, std::string_view b);
+
 }  // namespace ferry::plan

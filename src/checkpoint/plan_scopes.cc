@@ -13,18 +13,21 @@ namespace {
 constexpr size_t kMostCandidates = 16;
 // Deeper than this a name's scopes are not taken off one by one; more than so many ways of meaning it are not followed.
 constexpr size_t kMostScopes = 16, kMostEdges = 64;
+// Of one layer numbered otherwise, there may be more: the numbers tell them apart.
+constexpr size_t kMostNumbered = 48;
 constexpr size_t kNone = SIZE_MAX;
 
 // A way in which the scopes of two names differ: one change of scope, which may explain many names at once.
 struct Change {
   std::string from, to;
   bool with_numbers = false;  // the '#'s in both stand for the same numbers
+  std::string shift;          // by which they differ: "+2, 0"; from and to are then the same
   friend bool operator==(const Change&, const Change&) = default;
 };
 struct ChangeHash {
   size_t operator()(const Change& change) const {
     const std::hash<std::string_view> hash;
-    return hash(change.from) * 31 + hash(change.to) * 7 + change.with_numbers;
+    return hash(change.from) * 31 + hash(change.to) * 7 + hash(change.shift) * 3 + change.with_numbers;
   }
 };
 
@@ -57,6 +60,22 @@ std::string with_numbers(const Canonical& name, size_t start) {
   return concat(numbered(name.prefix(start)).numbers, "\n", name.suffix(start));
 }
 
+std::string by_pattern(const Canonical& name, size_t start) {
+  return concat(renumbered(name.prefix(start)).pattern, "\n", name.suffix(start));
+}
+
+// "+2, 0"; empty where nothing is shifted.
+std::string shift_text(const std::vector<int64_t>& from, const std::vector<int64_t>& to) {
+  std::string out;
+  bool any = false;
+  for (size_t i = 0; i < from.size(); ++i) {
+    const int64_t by = to[i] - from[i];
+    any |= by != 0;
+    out += concat(i > 0 ? ", " : "", by > 0 ? "+" : "", by);
+  }
+  return any ? out : std::string();
+}
+
 std::string spelling_reason(const Canonical& from, const Canonical& to) {
   if (from.leaf != to.leaf) {
     const auto word = [](const Canonical& name) { return std::string_view(name.text).substr(name.text.find_last_of("/.") + 1); };
@@ -66,6 +85,7 @@ std::string spelling_reason(const Canonical& from, const Canonical& to) {
 }
 
 std::string scope_reason(const Change& change) {
+  if (!change.shift.empty()) return concat("renumbered scope ", change.from, " (", change.shift, ")");
   const std::string with = change.with_numbers ? " (# is the same number)" : "";
   if (change.from.empty()) return concat("scope ", change.to, " added", with);
   if (change.to.empty()) return concat("scope ", change.from, " removed", with);
@@ -89,6 +109,7 @@ std::string quoted_for_replacement(std::string_view text) {
 
 // A rule for a change of scope; where numbers stay, they become groups.
 std::string scope_rule(const Change& change) {
+  if (!change.shift.empty()) return {};  // expressions cannot add
   if (!change.with_numbers) return rename_rule(change.from, change.to, false);
   std::string from, to;
   for (const char c : quoted_for_regex(change.from)) from += c == '#' ? std::string("([0-9]+)") : std::string(1, c);
@@ -176,19 +197,29 @@ class Search {
   }
 
   // The edges of one wanted variable through the ends that few enough tensors share, the longest first.
-  void look_up(size_t w, const Ends& ends, bool numbers, std::vector<Edge>& out) {
+  enum class Way : uint8_t { plain, numbers, shifted };
+  void look_up(size_t w, const Ends& ends, Way way, std::vector<Edge>& out) {
+    const bool numbers = way == Way::numbers, shifted = way == Way::shifted;
+    const size_t most = out.size() + (shifted ? kMostNumbered : kMostEdges);
     for (const Canonical& name : wanted_[w].names) {
       for (size_t start = 0; start < std::min(name.starts.size(), kMostScopes); ++start) {
-        const auto* places = ends.find(numbers ? with_numbers(name, start) : std::string(name.suffix(start)));
-        if (places == nullptr || places->size() > kMostCandidates) continue;
+        const auto* places = ends.find(shifted   ? by_pattern(name, start)
+                                       : numbers ? with_numbers(name, start)
+                                                 : std::string(name.suffix(start)));
+        if (places == nullptr || places->size() > (shifted ? kMostNumbered : kMostCandidates)) continue;
         for (const Ends::Place& place : *places) {
-          if (out.size() >= kMostEdges) return;
+          if (out.size() >= most) return;
           if (used_[place.have]) continue;
           const Closeness close = fit_(have_[place.have].at, wanted_[w].at, place.name->leaf, name.leaf);
           if (close == Closeness::none) continue;
-          Change change{std::string(place.name->prefix(place.start)), std::string(name.prefix(start)), false};
+          Change change{std::string(place.name->prefix(place.start)), std::string(name.prefix(start)), false, {}};
+          if (shifted) {
+            const Renumbered before = renumbered(change.from), after = renumbered(change.to);
+            change = {before.pattern, after.pattern, false, shift_text(before.numbers, after.numbers)};
+            if (change.shift.empty()) continue;
+          }
           if (numbers) {
-            change = {numbered(change.from).pattern, numbered(change.to).pattern, true};
+            change = {numbered(change.from).pattern, numbered(change.to).pattern, true, {}};
             if (change.from.find('#') == std::string::npos) continue;  // the plain change says the same
           }
           const size_t number = change_of(std::move(change));
@@ -201,13 +232,14 @@ class Search {
   }
 
   bool scopes() {
-    Ends plain, by_number;
+    Ends plain, by_number, by_shift;
     for (size_t h = 0; h < have_.size(); ++h) {
       if (used_[h]) continue;
       for (const Canonical& name : have_[h].names) {
         for (size_t start = 0; start < std::min(name.starts.size(), kMostScopes); ++start) {
           plain.add(std::string(name.suffix(start)), {h, &name, start});
           by_number.add(with_numbers(name, start), {h, &name, start});
+          if (start > 0) by_shift.add(by_pattern(name, start), {h, &name, start});
         }
       }
     }
@@ -217,8 +249,9 @@ class Search {
     std::vector<std::vector<Edge>> edges(wanted_.size());
     for (size_t w = 0; w < wanted_.size(); ++w) {
       if (!open(w)) continue;
-      look_up(w, plain, false, edges[w]);
-      look_up(w, by_number, true, edges[w]);
+      look_up(w, plain, Way::plain, edges[w]);
+      look_up(w, by_number, Way::numbers, edges[w]);
+      look_up(w, by_shift, Way::shifted, edges[w]);
       // A change has one vote of each variable, however many tensors it would lead to.
       std::vector<size_t> voted;
       for (const Edge& edge : edges[w]) {
@@ -227,7 +260,14 @@ class Search {
         ++votes_[edge.change];
       }
     }
-    const auto votes = [&](const Edge& edge) { return votes_[edge.change]; };
+    // Of two changes that explain as much, one between words that are alike is the likelier.
+    std::vector<bool> related;
+    for (const Change* change : changes_) {
+      const bool added_or_removed = change->from.empty() || change->to.empty();
+      related.push_back(change->shift.empty() && (added_or_removed || alike(change->from, change->to)));
+    }
+    const auto votes = [&](const Edge& edge) { return 2 * votes_[edge.change] + related[edge.change]; };
+    constexpr size_t kFewest = 2 * 2;  // one name alone is no change of scope
     bool any = false;
     // What is settled takes candidates away from what is not, so that more may be settled by it.
     for (int round = 0; round < 4; ++round) {
@@ -236,7 +276,7 @@ class Search {
         if (!open(w)) continue;
         std::erase_if(edges[w], [&](const Edge& edge) { return used_[edge.have]; });
         for (const Edge& edge : edges[w]) best[w] = std::max(best[w], votes(edge));
-        if (best[w] < 2) continue;  // one name alone is no change of scope
+        if (best[w] < kFewest) continue;
         std::vector<size_t> claimed;
         for (const Edge& edge : edges[w]) {
           if (votes(edge) < best[w] || std::find(claimed.begin(), claimed.end(), edge.have) != claimed.end()) continue;
@@ -251,7 +291,7 @@ class Search {
       bool settled = false;
       const bool last = round == 3;
       for (size_t w = 0; w < wanted_.size(); ++w) {
-        if (!open(w) || best[w] < 2) continue;
+        if (!open(w) || best[w] < kFewest) continue;
         std::vector<const Edge*> tops;
         for (const Edge& edge : edges[w]) {
           const bool other = std::none_of(tops.begin(), tops.end(), [&](const Edge* top) { return top->have == edge.have; });

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <random>
 
 #include "checkpoint/plan_names.h"
 #include "checkpoint/rename.h"
@@ -234,6 +236,37 @@ TEST(Plan, NumberedScopesAreRenamedTogether) {
   const Planned waiting = plan(have, wanted);
   EXPECT_EQ(waiting["h/7/mlp/kernel"].remedy, "--accept-proposed or --rename '^bert/encoder/layer_([0-9]+)/=h/\\1/'");
   EXPECT_TRUE(plan(have, wanted, {}, {"^bert/encoder/layer_([0-9]+)/=h/\\1/"}).plan.complete());
+}
+
+TEST(Plan, LayersThatKerasNumberedOtherwise) {
+  const auto model = [](int first) {
+    std::vector<std::string> out;
+    for (int i = 0; i < 20; ++i) {
+      const std::string number = first + i == 0 ? std::string() : concat("_", first + i);
+      for (const std::string_view leaf : {"kernel", "bias"}) out.push_back(concat("net_", first, "/dense", number, "/", leaf));
+    }
+    return out;
+  };
+  std::vector<Have> have;
+  std::vector<Wanted> wanted;
+  for (const std::string& name : model(0)) have.push_back(has(name, name.ends_with("bias") ? Shape{8} : Shape{8, 8}));
+  for (const std::string& name : model(7)) wanted.push_back(wants(name, name.ends_with("bias") ? Shape{8} : Shape{8, 8}));
+  const Planned out = plan(have, wanted, {.accept_proposed = true});
+  EXPECT_TRUE(out.plan.complete()) << out.table();
+  EXPECT_EQ(out.verdict("net_7/dense_7/kernel"), "proposed net_0/dense/kernel");
+  EXPECT_EQ(out.verdict("net_7/dense_26/bias"), "proposed net_0/dense_19/bias");
+  EXPECT_EQ(out["net_7/dense_7/kernel"].reason, "renumbered scope net#/dense#/ (+7, +7)");
+}
+
+TEST(Plan, TwoScopesRenamedAtOnceAreToldByTheirWords) {
+  std::vector<Have> have = dense_layers("net/encoder/");
+  for (Have& other : dense_layers("net/decoder/")) have.push_back(other);
+  std::vector<Wanted> wanted = dense_layers_wanted("enc/");
+  for (Wanted& other : dense_layers_wanted("dec/")) wanted.push_back(other);
+  const Planned out = plan(have, wanted, {.accept_proposed = true});
+  EXPECT_TRUE(out.plan.complete()) << out.table();
+  EXPECT_EQ(out.verdict("dec/head/bias"), "proposed net/decoder/head/bias");
+  EXPECT_EQ(out.verdict("enc/head/bias"), "proposed net/encoder/head/bias");
 }
 
 TEST(Plan, AGrownEmbeddingIsFoundInItsRenamedScope) {
@@ -533,6 +566,56 @@ TEST(Plan, ThousandsOfOneNameAreNoSquareEither) {
   const Planned out = plan(std::move(have), std::move(wanted));
   EXPECT_EQ(out.plan.rows[0].verdict, Verdict::ambiguous);
   EXPECT_EQ(out.plan.rows[0].candidates.size(), 8u);
+}
+
+// Whatever the names: no tensor is proposed twice, rows and uses agree, nothing restored misfits.
+TEST(Plan, HoldsItsPromisesForAnyNames) {
+  std::mt19937 random(7);
+  const std::string_view words[] = {"a",    "b",     "dense",       "dense_1", "dense_2", "layer.3", "kernel", "weight",
+                                    "bias", "gamma", "moving_mean", "0",       "1",       "_",       "",       "ExponentialMovingAverage",
+                                    ".",    ":0",    "\xff"};
+  const Shape shapes[] = {{}, {4}, {3, 4}, {4, 3}, {4, 4}, {1, 4}, {0, 4}, {2, 3, 4}};
+  const DType dtypes[] = {DType::float32, DType::float16, DType::int64, DType::string};
+  const auto pick = [&](const auto& list) { return list[random() % std::size(list)]; };
+  const auto name = [&] {
+    std::string out;
+    for (size_t n = random() % 4; n > 0; --n) out += concat(pick(words), random() % 3 == 0 ? "." : "/");
+    return out + std::string(pick(words));
+  };
+  for (int round = 0; round < 400; ++round) {
+    std::vector<Have> have;
+    std::vector<Wanted> wanted;
+    for (size_t n = random() % 12; n > 0; --n) have.push_back(has(name(), pick(shapes), pick(dtypes), static_cast<Role>(random() % 5)));
+    for (size_t n = random() % 12; n > 0; --n) {
+      wanted.push_back(wants(name(), pick(shapes), pick(dtypes), static_cast<Role>(random() % 5)));
+      if (random() % 3 == 0) wanted.back().path = name();
+      if (random() % 5 == 0) wanted.back().shape.reset();
+    }
+    PlanOptions options{.slots = random() % 2 == 0, .accept_proposed = random() % 2 == 0};
+    options.fixes = {random() % 2 == 0, random() % 2 == 0, random() % 2 == 0, random() % 2 == 0, random() % 2 == 0};
+    const Planned out = plan(have, wanted, options, {"^a/=b/"});
+    EXPECT_FALSE(out.json().empty());
+    std::vector<size_t> proposed;
+    for (const PlanRow& row : out.plan.rows) {
+      if (row.verdict == Verdict::proposed) proposed.push_back(*row.have);
+      EXPECT_FALSE(row.restored && row.verdict == Verdict::proposed && !options.accept_proposed);
+      if (!row.restored) continue;
+      ASSERT_TRUE(row.have.has_value());
+      EXPECT_EQ(out.plan.uses[*row.have].use, Use::used);
+      const Have& from = out.have[*row.have];
+      const Wanted& to = out.wanted[row.wanted];
+      Shape shape = from.shape;
+      if (!row.fix.permutation.empty()) {
+        for (size_t i = 0; i < shape.rank(); ++i) shape[i] = from.shape[row.fix.permutation[i]];
+      }
+      if (row.fix.reshaped) shape = *row.fix.reshaped;
+      if (row.fix.resized) shape[row.fix.resized->axis] = row.fix.resized->to;
+      EXPECT_TRUE(!to.shape || shape == *to.shape);
+      EXPECT_EQ(row.fix.cast ? *row.fix.cast : from.dtype, *to.dtype);
+    }
+    std::sort(proposed.begin(), proposed.end());
+    EXPECT_TRUE(std::adjacent_find(proposed.begin(), proposed.end()) == proposed.end()) << out.table();
+  }
 }
 
 TEST(PlanNames, CanonicalForms) {
