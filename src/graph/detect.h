@@ -17,4 +17,7 @@ struct Detected {
 // An error says what the bytes look like instead.
 Result<Detected> detect(std::span<const std::byte> bytes);
 
+// "model.ckpt-00000-of-00002" for "model.ckpt": the first file of a checkpoint of Saver's first format that is in several.
+std::optional<std::string> first_v1_shard(const Folder& folder, std::string_view prefix);
+
 }  // namespace ferry::graph

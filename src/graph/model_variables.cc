@@ -5,6 +5,7 @@
 #include <map>
 
 #include "ferry/signature.h"
+#include "graph/detect.h"
 #include "graph/parse.h"
 
 namespace ferry {
@@ -413,6 +414,7 @@ Result<Checkpoint> open_variables(const StoredModel& model, ReadOptions options)
   }
   std::string name = concat(*prefix, ".index");
   if (!model.has(name)) name = *prefix;
+  if (!model.has(name)) name = graph::first_v1_shard(*model.folder(), *prefix).value_or(name);
   FERRY_ASSIGN_OR_RETURN(const auto source, model.folder()->open(name));
   options.parts.enabled = false;
   auto checkpoint = Checkpoint::open(Place{source, nullptr}, find_format("ckpt"), options);

@@ -68,6 +68,18 @@ Status no_saved_model(const Folder& folder) {
 
 }  // namespace
 
+namespace graph {
+std::optional<std::string> first_v1_shard(const Folder& folder, std::string_view prefix) {
+  const auto names = folder.list();
+  if (!names.ok()) return std::nullopt;
+  const std::string wanted = concat(prefix, "-00000-of-");
+  for (const std::string& name : *names) {
+    if (name.starts_with(wanted) && is_number(std::string_view(name).substr(wanted.size()))) return name;
+  }
+  return std::nullopt;
+}
+}  // namespace graph
+
 std::string_view model_kind_name(ModelKind kind) {
   switch (kind) {
     case ModelKind::saved_model: return "SavedModel";
@@ -198,7 +210,8 @@ Result<StoredModel> StoredModel::open_file(std::shared_ptr<const ByteSource> sou
     if (out.kind_ == ModelKind::meta_graph) {
       std::string_view prefix = out.file_;
       if (prefix.ends_with(kMeta)) prefix.remove_suffix(kMeta.size());
-      if (out.has(concat(prefix, kIndex)) || (prefix != out.file_ && out.has(prefix))) out.variables_ = std::string(prefix);
+      if (out.has(concat(prefix, kIndex)) || (prefix != out.file_ && out.has(prefix)) || first_v1_shard(*out.folder_, prefix))
+        out.variables_ = std::string(prefix);
     } else if (out.kind_ == ModelKind::saved_model && out.has(concat(kVariables, kIndex))) {
       out.variables_ = std::string(kVariables);
     }
