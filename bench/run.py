@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import harness  # noqa: E402
 
-TASKS = ["start", "dense_coo", "order", "layout", "matmul", "proto", "sparse_proto", "text", "json_text", "containers", "safetensors", "checkpoint", "records", "parse_example", "dataset", "adapters", "native"]
+TASKS = ["start", "dense_coo", "order", "layout", "matmul", "proto", "sparse_proto", "text", "json_text", "containers", "safetensors", "checkpoint", "checkpoint_write", "records", "parse_example", "dataset", "adapters", "native"]
 
 
 def main():

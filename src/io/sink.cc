@@ -228,7 +228,7 @@ Result<std::unique_ptr<ByteSink>> open_sink(const std::string& path) {
 
 Status write_through(ByteSink& sink, const Buffer& bytes) {
   if (!bytes.is_mapped()) return sink.write(bytes.bytes());
-  constexpr size_t kPiece = size_t{4} << 20, kWorthDropping = 64 << 10;
+  constexpr size_t kPiece = size_t{4} << 20, kWorthDropping = 4096;
   for (size_t at = 0; at < bytes.size(); at += kPiece) {
     const Buffer piece = bytes.slice(at, std::min(kPiece, bytes.size() - at));
     FERRY_RETURN_IF_ERROR(sink.write(piece.bytes()));

@@ -79,7 +79,7 @@ Status BundleWriter::pad(size_t alignment) {
 
 // Elements and the checksum of them, in pieces that the cache still holds when they are looked at again.
 Status BundleWriter::write(const Buffer& bytes, uint32_t& crc) {
-  constexpr size_t kPiece = size_t{1} << 20, kWorthDropping = 64 << 10;
+  constexpr size_t kPiece = size_t{1} << 20, kWorthDropping = 4096;
   for (size_t at = 0; at < bytes.size(); at += kPiece) {
     const Buffer piece = bytes.slice(at, std::min(kPiece, bytes.size() - at));
     crc = crc32c(piece.bytes(), crc);
