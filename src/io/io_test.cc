@@ -247,6 +247,17 @@ TEST_F(Io, LargeFilesHoldWhatWasWritten) {
   }
 }
 
+TEST_F(Io, ALargeFileThatIsGivenUpLeavesNothing) {
+  spit(path("kept"), "before");
+  const std::string piece(size_t{1} << 20, 'y');
+  {
+    auto sink = open_sink(path("kept"));
+    ASSERT_TRUE(sink.ok());
+    for (int i = 0; i < 50; ++i) ASSERT_TRUE((*sink)->write(piece).ok());
+  }
+  EXPECT_EQ((*open_source(path("kept")))->view(0, 6)->text(), "before");
+}
+
 TEST_F(Io, DroppedPagesComeBack) {
   const std::string wanted(size_t{3} << 20, 'x');
   spit(path("mapped"), wanted);

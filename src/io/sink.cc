@@ -49,6 +49,7 @@ class FdWriter {
     pending_.assign(bytes.begin(), bytes.end());
     return {};
   }
+  void stop() { direct_.reset(); }
   Status flush() {
     if (direct_ != nullptr) {
       // Whoever wants to see the file grow gets it so from here on.
@@ -113,6 +114,7 @@ class FileSink : public FlushingSink {
       : out_(fd, true), temporary_(std::move(temporary)), target_(std::move(target)) {}
   ~FileSink() override {
     if (closed_) return;
+    out_.stop();  // nobody writes to a descriptor that is closed, or another file's by then
     ::close(out_.fd());
     ::unlink(temporary_.c_str());
   }

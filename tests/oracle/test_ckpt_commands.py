@@ -213,3 +213,37 @@ def test_saver_checkpoints_renamed_and_cut_down(tmp_path, ferry_cli):
     np.testing.assert_array_equal(got["new/w"], values["old/w"])
     assert got["global_step"] == 3
     assert sorted(dict(tf.train.list_variables(str(tmp_path / "c")))) == ["global_step", "new/w"]
+
+
+@pytest.mark.parametrize("through", ["m.safetensors", "m.safetensors.index.json", "m.npz", "m.h5"])
+def test_objects_come_back_through_any_format(tmp_path, ferry_cli, through):
+    old = keras_model(1)
+    saved(tmp_path / "a", model=old, optimizer=old.optimizer, words=tf.Variable(["a", "", "é"]), half=tf.Variable([1.5], dtype=tf.bfloat16))
+    ferry_cli("convert", tmp_path / "a", tmp_path / through, "--check")
+    ferry_cli("convert", tmp_path / through, tmp_path / "b", "--to", "ckpt", "--check")
+    assert ferry_cli("diff", "--strict", tmp_path / "a", tmp_path / "b").returncode == 0
+    new, words, half = keras_model(2), tf.Variable(["", "", ""]), tf.Variable([0], dtype=tf.bfloat16)
+    restored(tmp_path / "b", model=new, optimizer=new.optimizer, words=words, half=half).assert_consumed().assert_existing_objects_matched()
+    same(old, new)
+    assert words.numpy().tolist() == [b"a", b"", "é".encode()] and half.numpy() == 1.5
+
+
+def test_rules_between_models(tmp_path, ferry_cli):
+    """A TensorFlow model's weights as PyTorch has them, and back."""
+    old = keras_model(1)
+    saved(tmp_path / "a", model=old, optimizer=old.optimizer)
+    there, back = tmp_path / "there", tmp_path / "back"
+    there.write_text("drop role:optimizer role:other role:counter role:state\n"
+                     "rename ^model/layer_with_weights-([0-9]+)/(kernel|bias)/.ATTRIBUTES/VARIABLE_VALUE$=net.\\1.\\2\n"
+                     "rename kernel$=weight\nselect net.*\ntranspose *.weight\nsplit net.0.bias into net.0.b0 net.0.rest=2\n")
+    ferry_cli("convert", tmp_path / "a", tmp_path / "m.safetensors", "--rules", there, "--check")
+    got = __import__("safetensors.numpy").numpy.load_file(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(got["net.0.weight"], old.layers[0].kernel.numpy().T)
+    np.testing.assert_array_equal(got["net.0.rest"], old.layers[0].bias.numpy()[1:])
+    assert sorted(got) == ["net.0.b0", "net.0.rest", "net.0.weight", "net.1.bias", "net.1.weight"]
+    back.write_text("concat net.0.b0 net.0.rest into net.0.bias\ntranspose *.weight\nrename weight$=kernel\n"
+                    "rename net.([0-9]+).(.*)=model/layer_with_weights-\\1/\\2/.ATTRIBUTES/VARIABLE_VALUE\n")
+    ferry_cli("convert", tmp_path / "m.safetensors", tmp_path / "b", "--to", "ckpt", "--rules", back, "--check")
+    assert ferry_cli("diff", tmp_path / "a", tmp_path / "b", ok=False).stdout.count(b"changed") == 0
+    reader = tf.train.load_checkpoint(str(tmp_path / "b"))
+    np.testing.assert_array_equal(reader.get_tensor("model/layer_with_weights-0/bias/.ATTRIBUTES/VARIABLE_VALUE"), old.layers[0].bias)
