@@ -12,10 +12,11 @@ std::string_view best_name(const Wanted& wanted) {
 }
 
 void explain(PlanRow& row, const Planned& of, const Known& known, bool meant) {
-  const auto& [have_list, wanted_list, rules, options] = of;
-  const Wanted& wanted = wanted_list[row.wanted];
+  const auto have_list = of.have;
+  const PlanOptions& options = of.options;
+  const Wanted& wanted = of.wanted[row.wanted];
   std::string how;
-  if (row.rule) how = concat("by rule ", *row.rule + 1, " (", rules->text(*row.rule), ")");
+  if (row.rule) how = concat("by rule ", *row.rule + 1, " (", of.rules->text(*row.rule), ")");
   if (!known.reason.empty() && row.have) how = known.reason;
   const auto with_fix = [&](const std::string& words) {
     const std::string fix = row.have ? fix_text(row.fix, have_list[*row.have]) : std::string();
