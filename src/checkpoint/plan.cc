@@ -354,7 +354,7 @@ class Planner {
     };
     for (const PlanRow& row : plan_.rows) {
       const Wanted& w = wanted_[row.wanted];
-      if (!open(row) || !w.shape || !w.dtype) continue;
+      if (!open(row) || !w.shape || !w.dtype || (words && is_numbered(best_name(w)))) continue;
       if (std::any_of(w.shape->begin(), w.shape->end(), [](int64_t dim) { return dim < 0; })) continue;
       groups[key_of(best_name(w), *w.dtype, *w.shape, w.role)].second.push_back(row.wanted);
     }

@@ -60,6 +60,9 @@ std::string with_numbers(const Canonical& name, size_t start) {
   return concat(numbered(name.prefix(start)).numbers, "\n", name.suffix(start));
 }
 
+// "0", "3/1": what lists of anything end in.
+bool is_number(std::string_view end) { return end.find_first_not_of("0123456789/") == std::string_view::npos; }
+
 std::string by_pattern(const Canonical& name, size_t start) {
   return concat(renumbered(name.prefix(start)).pattern, "\n", name.suffix(start));
 }
@@ -203,6 +206,7 @@ class Search {
     const size_t most = out.size() + (shifted ? kMostNumbered : kMostEdges);
     for (const Canonical& name : wanted_[w].names) {
       for (size_t start = 0; start < std::min(name.starts.size(), kMostScopes); ++start) {
+        if (is_number(name.suffix(start))) break;  // and so are those that follow
         const auto* places = ends.find(shifted   ? by_pattern(name, start)
                                        : numbers ? with_numbers(name, start)
                                                  : std::string(name.suffix(start)));
@@ -237,6 +241,7 @@ class Search {
       if (used_[h]) continue;
       for (const Canonical& name : have_[h].names) {
         for (size_t start = 0; start < std::min(name.starts.size(), kMostScopes); ++start) {
+          if (is_number(name.suffix(start))) break;
           plain.add(std::string(name.suffix(start)), {h, &name, start});
           by_number.add(with_numbers(name, start), {h, &name, start});
           if (start > 0) by_shift.add(by_pattern(name, start), {h, &name, start});

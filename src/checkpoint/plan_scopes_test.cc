@@ -175,6 +175,17 @@ TEST(Plan, TheOnlyOneOfItsShapeAndLastWordIsProposed) {
   EXPECT_EQ(out.verdict("other"), "missing!");
 }
 
+TEST(Plan, NumbersAloneAreNoNames) {
+  std::vector<Have> have;
+  std::vector<Wanted> wanted;
+  for (int i = 0; i < 4; ++i) {
+    have.push_back(has(concat("optimizer/_trainable_variables/", i)));
+    wanted.push_back(wants(concat("layers/batch_normalization/vars/", i)));
+  }
+  const Planned out = plan(have, wanted);
+  for (const PlanRow& row : out.plan.rows) EXPECT_NE(row.verdict, Verdict::proposed) << row.reason;
+}
+
 TEST(Plan, ANumberedNameIsKnownByItsShape) {
   const Planned out =
       plan({has("layers/dense/vars/0", {7, 3}), has("layers/dense/vars/1", {3}), has("layers/dense_1/vars/1", {2}), has("odd", {9})},
