@@ -25,13 +25,14 @@ struct Statistics {
   std::optional<double> density;
 };
 
-Statistics statistics(const Tensor& x, ThreadPool* pool = nullptr);
+// `behind`, here and below: the values are not looked at again soon, and pages of a mapped file are let go behind the work.
+Statistics statistics(const Tensor& x, ThreadPool* pool = nullptr, bool behind = false);
 // The stored values as one dense tensor: itself, values(), flat_values().
 const DenseTensor& stored_values(const Tensor& x);
 
 // The same for tensors of the same dtype, shape and values, whatever layout, index width, order of entries or explicit
 // zeros (0.0 is -0.0, every NaN is one). For ragged tensors: of row lengths and values. Not cryptographic; stable between
 // versions and machines.
-Result<uint64_t> fingerprint(const Tensor& x, ThreadPool* pool = nullptr);
+Result<uint64_t> fingerprint(const Tensor& x, ThreadPool* pool = nullptr, bool behind = false);
 
 }  // namespace ferry

@@ -83,8 +83,8 @@ int run(Context& context, const Arguments& arguments) {
       if (!tensor.ok()) return failed(tensor.status());
       if (const Status status = validate(*tensor, Validation::bounds); !status.ok()) return failed(status);
       ThreadPool* pool = num_bytes_of(*tensor) >= (1 << 20) ? context.pool() : nullptr;
-      const Statistics found = statistics(*tensor, pool);
-      const auto hash = fingerprint(*tensor, pool);
+      const Statistics found = statistics(*tensor, pool, true);
+      const auto hash = fingerprint(*tensor, pool, true);
       if (!hash.ok()) return failed(hash.status());
       if (const auto* dense = std::get_if<DenseTensor>(&*tensor)) dense->buffer().drop_pages();
       progress.advance(num_bytes_of(*tensor));

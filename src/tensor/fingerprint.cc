@@ -66,8 +66,8 @@ uint64_t value_bits(const void* from, int64_t i) {
 
 // Sums over entries; place(i) names the element that value i stands at.
 template <class Place>
-uint64_t sum_of(const DenseTensor& values, ThreadPool* pool, Place&& place) {
-  constexpr int64_t kGrain = int64_t{1} << 16;
+uint64_t sum_of(const DenseTensor& values, ThreadPool* pool, bool behind, Place&& place) {
+  constexpr int64_t kGrain = int64_t{1} << 16, kPiece = int64_t{1} << 18;
   std::atomic<uint64_t> total{0};
   if (values.is_string()) {
     const StringsView strings = values.strings();
@@ -81,8 +81,13 @@ uint64_t sum_of(const DenseTensor& values, ThreadPool* pool, Place&& place) {
     using T = typename decltype(tag)::type;
     parallel_for(pool, values.num_elements(), kGrain, [&](int64_t begin, int64_t end) {
       uint64_t sum = 0;
-      for (int64_t i = begin; i < end; ++i) {
-        if (const uint64_t bits = value_bits<T>(values.raw(), i); bits != 0) sum += joined(place(i), bits);
+      for (int64_t first = begin; first < end; first += kPiece) {
+        const int64_t last = std::min(end, first + kPiece);
+        for (int64_t i = first; i < last; ++i) {
+          if (const uint64_t bits = value_bits<T>(values.raw(), i); bits != 0) sum += joined(place(i), bits);
+        }
+        if (behind)
+          values.buffer().slice(static_cast<size_t>(first) * sizeof(T), static_cast<size_t>(last - first) * sizeof(T)).drop_pages();
       }
       total.fetch_add(sum, std::memory_order_relaxed);
     });
@@ -102,7 +107,7 @@ Result<uint64_t> of_sparse(const SparseTensor& x, ThreadPool* pool) {
   const int64_t* at = coo.coordinates();
   const Shape& shape = x.shape();
   // Row-major position, the number a dense tensor has by itself; it wraps only where no dense tensor can exist.
-  const uint64_t sum = sum_of(coo.values(), pool, [&](int64_t i) {
+  const uint64_t sum = sum_of(coo.values(), pool, false, [&](int64_t i) {
     uint64_t place = 0;
     for (size_t axis = 0; axis < rank; ++axis) {
       place = place * static_cast<uint64_t>(shape[axis]) + static_cast<uint64_t>(at[static_cast<size_t>(i) * rank + axis]);
@@ -112,8 +117,8 @@ Result<uint64_t> of_sparse(const SparseTensor& x, ThreadPool* pool) {
   return joined(header(x.dtype(), shape.dims()), sum);
 }
 
-uint64_t of_dense(const DenseTensor& x, ThreadPool* pool) {
-  const uint64_t sum = sum_of(x, pool, [](int64_t i) { return static_cast<uint64_t>(i); });
+uint64_t of_dense(const DenseTensor& x, ThreadPool* pool, bool behind) {
+  const uint64_t sum = sum_of(x, pool, behind, [](int64_t i) { return static_cast<uint64_t>(i); });
   return joined(header(x.dtype(), x.shape().dims()), sum);
 }
 
@@ -126,15 +131,15 @@ uint64_t of_ragged(const RaggedTensor& x, ThreadPool* pool) {
       hash = joined(hash, static_cast<uint64_t>(narrow ? splits.values<int32_t>()[at] : splits.values<int64_t>()[at]));
     }
   }
-  return joined(hash, of_dense(x.flat_values(), pool));
+  return joined(hash, of_dense(x.flat_values(), pool, false));
 }
 
 }  // namespace
 
-Result<uint64_t> fingerprint(const Tensor& x, ThreadPool* pool) {
+Result<uint64_t> fingerprint(const Tensor& x, ThreadPool* pool, bool behind) {
   if (const auto* sparse = std::get_if<SparseTensor>(&x)) return of_sparse(*sparse, pool);
   if (const auto* ragged = std::get_if<RaggedTensor>(&x)) return of_ragged(*ragged, pool);
-  return of_dense(std::get<DenseTensor>(x), pool);
+  return of_dense(std::get<DenseTensor>(x), pool, behind);
 }
 
 }  // namespace ferry

@@ -18,14 +18,26 @@ T element(const DenseTensor& values, int64_t i) {
   }
 }
 
-struct Part {
-  int64_t zeros = 0, nans = 0, infinities = 0, smallest = -1, largest = -1;
-  double sum = 0;
+template <class T>
+struct ValueOf {
+  using type = Arithmetic<T>;
+};
+template <class T>
+requires is_complex_v<T>
+struct ValueOf<T> {
+  using type = char;  // complex numbers have no order
 };
 
 template <class T>
-Part look_at(const DenseTensor& values, int64_t begin, int64_t end) {
-  Part out;
+struct Part {
+  int64_t zeros = 0, nans = 0, infinities = 0, smallest = -1, largest = -1;
+  double sum = 0;
+  typename ValueOf<T>::type low{}, high{};  // what stands there: its page may be gone by now
+};
+
+template <class T>
+Part<T> look_at(const DenseTensor& values, int64_t begin, int64_t end) {
+  Part<T> out;
   if constexpr (is_complex_v<T>) {
     for (int64_t i = begin; i < end; ++i) {
       const T value = element<T>(values, i);
@@ -37,7 +49,6 @@ Part look_at(const DenseTensor& values, int64_t begin, int64_t end) {
     using A = Arithmetic<T>;
     __extension__ typedef __int128 Wide;  // a sum of 2^63 integers of 64 bits fits
     std::conditional_t<std::is_floating_point_v<A>, double, Wide> sum = 0;
-    A low{}, high{};
     for (int64_t i = begin; i < end; ++i) {
       const A value = to_arithmetic(element<T>(values, i));
       out.zeros += value == A{};
@@ -49,12 +60,12 @@ Part look_at(const DenseTensor& values, int64_t begin, int64_t end) {
         out.infinities += std::isinf(value);
       }
       sum += value;
-      if (out.smallest < 0 || value < low) {
-        low = value;
+      if (out.smallest < 0 || value < out.low) {
+        out.low = value;
         out.smallest = i;
       }
-      if (out.largest < 0 || value > high) {
-        high = value;
+      if (out.largest < 0 || value > out.high) {
+        out.high = value;
         out.largest = i;
       }
     }
@@ -64,17 +75,23 @@ Part look_at(const DenseTensor& values, int64_t begin, int64_t end) {
 }
 
 template <class T>
-void combine(Statistics& out, std::span<const Part> parts, const DenseTensor& values) {
+void combine(Statistics& out, std::span<const Part<T>> parts) {
   double sum = 0;
-  for (const Part& part : parts) {
+  typename ValueOf<T>::type low{}, high{};
+  for (const Part<T>& part : parts) {
     out.zeros += part.zeros;
     out.nans += part.nans;
     out.infinities += part.infinities;
     sum += part.sum;
     if constexpr (!is_complex_v<T>) {
-      const auto at = [&](int64_t i) { return to_arithmetic(element<T>(values, i)); };
-      if (part.smallest >= 0 && (out.smallest < 0 || at(part.smallest) < at(out.smallest))) out.smallest = part.smallest;
-      if (part.largest >= 0 && (out.largest < 0 || at(part.largest) > at(out.largest))) out.largest = part.largest;
+      if (part.smallest >= 0 && (out.smallest < 0 || part.low < low)) {
+        out.smallest = part.smallest;
+        low = part.low;
+      }
+      if (part.largest >= 0 && (out.largest < 0 || part.high > high)) {
+        out.largest = part.largest;
+        high = part.high;
+      }
     }
   }
   if (!is_complex_v<T> && out.stored > out.nans) out.mean = sum / static_cast<double>(out.stored - out.nans);
@@ -98,7 +115,7 @@ const DenseTensor& stored_values(const Tensor& x) {
   return std::get<DenseTensor>(x);
 }
 
-Statistics statistics(const Tensor& x, ThreadPool* pool) {
+Statistics statistics(const Tensor& x, ThreadPool* pool, bool behind) {
   Statistics out;
   const DenseTensor& values = stored_values(x);
   out.stored = values.num_elements();
@@ -107,13 +124,16 @@ Statistics statistics(const Tensor& x, ThreadPool* pool) {
   } else if (is_fixed_size(values.dtype())) {
     visit_dtype(values.dtype(), [&](auto tag) {
       using T = typename decltype(tag)::type;
-      std::vector<Part> parts(static_cast<size_t>((out.stored + kPiece - 1) / kPiece));
+      std::vector<Part<T>> parts(static_cast<size_t>((out.stored + kPiece - 1) / kPiece));
       parallel_for(pool, static_cast<int64_t>(parts.size()), 1, [&](int64_t begin, int64_t end) {
         for (int64_t p = begin; p < end; ++p) {
-          parts[static_cast<size_t>(p)] = look_at<T>(values, p * kPiece, std::min(out.stored, (p + 1) * kPiece));
+          const int64_t first = p * kPiece, last = std::min(out.stored, first + kPiece);
+          parts[static_cast<size_t>(p)] = look_at<T>(values, first, last);
+          if (behind)
+            values.buffer().slice(static_cast<size_t>(first) * sizeof(T), static_cast<size_t>(last - first) * sizeof(T)).drop_pages();
         }
       });
-      combine<T>(out, parts, values);
+      combine<T>(out, parts);
     });
   }
   if (kind_of(x) != TensorKind::ragged) {

@@ -28,7 +28,7 @@ def run(ferry, folder):
     peak("make", "a.npz", "--name", "w", "--shape", "1024,49152")
     too_much = []
     for words in (["convert", "a.npz", "a.safetensors"], ["convert", "a.safetensors", "a", "--to", "ckpt", "--check"], ["convert", "a", "b.npz"],
-                  ["verify", "a"], ["diff", "a", "a.safetensors"], ["ckpt", "rename", "a", "b", "--rename", "w=v"]):
+                  ["verify", "a"], ["stats", "a"], ["diff", "a", "a.safetensors"], ["ckpt", "rename", "a", "b", "--rename", "w=v"]):
         used = peak(*words)
         print(f"{used:8} KiB  ferry {' '.join(words)}")
         if used > LIMIT_KB:
