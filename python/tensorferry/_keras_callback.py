@@ -32,7 +32,8 @@ def keras_checkpoints(
     every: "epoch", or a number of batches. keep, keep_every_hours, name, format: as CheckpointManager.
     monitor: a metric of the logs ("val_loss"): the best checkpoint by it is kept in FOLDER/best besides. mode: min, max, or auto (max for
     names of accuracies, AUC, precision, recall and scores).
-    resume: fit() begins with the newest checkpoint's weights, optimizer state and epoch. One that was saved within an epoch begins that epoch again;
+    resume: the first fit() with this callback begins with the newest checkpoint's weights, optimizer state and epoch; without it the steps in
+    the names go on, and nothing else does. A checkpoint that was saved within an epoch begins that epoch again;
     `.progress()` says before fit() how many batches of it were done, for a data source that can skip them.
     keras: the module, where it is not to be told by what is imported (tf_keras).
     """
@@ -72,16 +73,19 @@ def _make_class(keras: Any) -> type:
             self.step = 0  # batches in all
             self._epoch = self._batch = self._since = self._per_epoch = 0
             self._saved = -1
+            self._began = False
 
         def progress(self) -> dict[str, Any]:
             """epoch, batch and step of the newest checkpoint: how many of each are done. Empty where there is none."""
             return self.manager.progress()
 
         def on_train_begin(self, logs: Any = None) -> None:
-            if not self.resume:
-                return
             path = self.manager.latest
-            if path is None:
+            again, self._began = self._began, True
+            if again or path is None:
+                return
+            if not self.resume:
+                self.step = self._saved = self.manager.latest_step or 0  # names that are taken stay as they are
                 return
             if not getattr(self.model, "built", True):
                 raise Error("the model has no variables yet: build() it before fit(), so that they can be restored", "invalid_argument")

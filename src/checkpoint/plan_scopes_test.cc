@@ -142,6 +142,27 @@ TEST(Plan, ATransposedKernelOfPyTorch) {
   EXPECT_EQ(out["bn/gamma"].reason, "the same name, weight for gamma");
 }
 
+TEST(Plan, BertOfPyTorchForTensorFlow) {
+  std::vector<Have> have;
+  std::vector<Wanted> wanted;
+  for (int i = 0; i < 3; ++i) {
+    have.push_back(has(concat("bert.encoder.layer.", i, ".attention.self.query.weight"), {8, 8}));
+    have.push_back(has(concat("bert.encoder.layer.", i, ".attention.self.query.bias"), {8}));
+    wanted.push_back(wants(concat("bert/encoder/layer_", i, "/attention/self/query/kernel"), Shape{8, 8}));
+    wanted.push_back(wants(concat("bert/encoder/layer_", i, "/attention/self/query/bias"), Shape{8}));
+  }
+  have.push_back(has("bert.embeddings.LayerNorm.weight", {8}));
+  have.push_back(has("bert.embeddings.LayerNorm.bias", {8}));
+  have.push_back(has("bert.embeddings.word_embeddings.weight", {30, 8}));
+  wanted.push_back(wants("bert/embeddings/LayerNorm/gamma", Shape{8}));
+  wanted.push_back(wants("bert/embeddings/LayerNorm/beta", Shape{8}));
+  wanted.push_back(wants("bert/embeddings/word_embeddings", Shape{30, 8}));
+  const Planned out = plan(have, wanted, {.accept_proposed = true});
+  EXPECT_TRUE(out.plan.complete()) << out.table();
+  EXPECT_EQ(out["bert/encoder/layer_2/attention/self/query/kernel"].fix.permutation, (std::vector<size_t>{1, 0}));
+  EXPECT_TRUE(out["bert/embeddings/word_embeddings"].fix.empty());
+}
+
 TEST(Plan, AndBackToPyTorch) {
   const Planned out = plan({has("fc1/kernel", {3, 4}), has("conv/kernel", {5, 5, 3, 16})},
                            {wants("fc1.weight", Shape{4, 3}), wants("conv.weight", Shape{16, 3, 5, 5})}, {.accept_proposed = true});

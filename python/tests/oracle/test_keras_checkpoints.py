@@ -91,8 +91,10 @@ def test_settings_that_make_no_sense_are_refused(tmp_path):
 
 def test_without_resume_it_begins_anew(tmp_path):
     fit(make(), 1, [ferry.keras_checkpoints(tmp_path)])
-    callback = ferry.keras_checkpoints(tmp_path, resume=False, name="other")
+    callback = ferry.keras_checkpoints(tmp_path, resume=False)
     assert fit(make(), 2, [callback]).epoch == [0, 1] and callback.resumed_from is None
+    assert callback.manager.latest_step == 12  # after the four batches of before
+    assert fit(callback.model, 1, [callback]).epoch == [0] and callback.manager.latest_step == 16
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="the other backends run from here")
