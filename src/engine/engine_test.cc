@@ -1,6 +1,9 @@
 // Graphs in TensorFlow's text format, run.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <thread>
+
 #include "engine/session.h"
 #include "graph/schema.h"
 
@@ -205,6 +208,50 @@ TEST(Engine, FunctionsMayCallThemselves) {
   const auto deep = graph.run({{"n", f(1e6)}, {"a", f(1)}}, {"call"});
   ASSERT_FALSE(deep.ok());
   EXPECT_EQ(deep.status().code(), StatusCode::limit_exceeded);
+}
+
+// FERRY_RUNS=10000 for the long form, under ThreadSanitizer.
+TEST(Engine, ThreadsShareOneModel) {
+  const char* const asked = std::getenv("FERRY_RUNS");
+  const int runs = asked == nullptr ? 300 : std::atoi(asked);
+  const std::string variable =
+      "node { name: 'v' op: 'VarHandleOp' attr { key: 'dtype' value { type: DT_FLOAT } } attr { key: 'shape' value { shape {} } } }\n";
+  constexpr std::string_view kDtype = "attr { key: 'dtype' value { type: DT_FLOAT } }";
+  const Graph graph =
+      graph_of(concat(variable, constant("one", 1), constant("zero", 0), placeholder("n"), placeholder("a"),
+                      node("set", "AssignVariableOp", {"v", "zero"}, kDtype), node("add", "AssignAddVariableOp", {"v", "one"}, kDtype),
+                      node("read", "ReadVariableOp", {"v"}, kDtype), node("call", "f", {"n", "a"}, ""), while_loop("Add"), kRecursive));
+  Session session(graph);
+  const auto prepare = [&](std::vector<std::string> feeds, std::vector<std::string> fetches, std::vector<std::string> targets) {
+    auto schedule = session.prepare(feeds, fetches, targets);
+    EXPECT_TRUE(schedule.ok()) << schedule.status().to_string();
+    return *schedule;
+  };
+  ASSERT_TRUE(session.run(*prepare({}, {}, {"set"}), {}).ok());
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      const Schedule* const loop = prepare({"x"}, {"exit"}, {});
+      const Schedule* const call = prepare({"n", "a"}, {"call"}, {});
+      const Schedule* const count = prepare({}, {}, {"add"});
+      for (int i = 0; i < runs; ++i) {
+        const auto start = static_cast<float>(1 + (i + t) % 9);
+        float want = start;
+        while (want < 10) want += want;
+        const auto looped = session.run(*loop, {Value(f(start))});
+        if (!looped.ok() || looped->front().tensor().values<float>()[0] != want) ++wrong;
+        const auto called = session.run(*call, {Value(f(static_cast<float>(i % 5))), Value(f(start))});
+        if (!called.ok() || called->front().tensor().values<float>()[0] != start * static_cast<float>(1 << (i % 5))) ++wrong;
+        if (!session.run(*count, {}).ok()) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  const auto total = session.run(*prepare({}, {"read"}, {}), {});
+  ASSERT_TRUE(total.ok());
+  EXPECT_EQ(total->front().tensor().values<float>()[0], static_cast<float>(8 * runs));
 }
 
 TEST(Engine, ReusesItsBlocksFromRunToRun) {
