@@ -22,24 +22,32 @@ Status Run::check() {
 }
 
 Result<std::byte*> Call::make(size_t i, DType dtype, const Shape& shape) {
+  Home& home = homes_[i];
+  Value& output = outputs_[i];
+  output.clear();
+  const bool is_free = home.capacity > 0 && home.last.buffer().owner().use_count() == 1;
+  if (is_free) std::atomic_thread_fence(std::memory_order_acquire);  // what the last owner read, it has read
+  if (is_free && home.last.dtype() == dtype && home.last.shape() == shape) {
+    output = Value(home.last);
+    return home.data;
+  }
   const auto count = shape.num_elements();
   const auto bytes = count ? checked_mul<uint64_t>(static_cast<uint64_t>(*count), dtype_size(dtype)) : std::nullopt;
   if (!bytes || *bytes > run_.limits.max_tensor_bytes) {
-    return limit_exceeded(
-        concat("a result of ", dtype_name(dtype), " ", shape.to_string(), " (max_tensor_bytes is ", run_.limits.max_tensor_bytes, ")"));
+    return limit_exceeded(concat("a result of ", dtype_name(dtype), " ", shape.to_string(), " (max_tensor_bytes is ",
+                                 run_.limits.max_tensor_bytes, ")"));
   }
-  Home& home = homes_[i];
-  outputs_[i].clear();
-  if (home.capacity < *bytes || home.owner.use_count() != 1) {
+  std::shared_ptr<const void> owner;
+  if (is_free && home.capacity >= *bytes) {
+    owner = home.last.buffer().owner();
+  } else {
     FERRY_ASSIGN_OR_RETURN(MutableBuffer block, MutableBuffer::allocate(std::max<size_t>(*bytes, kSmallest)));
     home.capacity = block.size();
     home.data = block.data();
-    home.owner = std::move(block).freeze().owner();
-  } else {
-    std::atomic_thread_fence(std::memory_order_acquire);  // what the last owner read, it has read
+    owner = std::move(block).freeze().owner();
   }
-  FERRY_ASSIGN_OR_RETURN(DenseTensor tensor, DenseTensor::make(dtype, shape, Buffer::adopt(home.data, *bytes, home.owner)));
-  outputs_[i] = Value(std::move(tensor));
+  FERRY_ASSIGN_OR_RETURN(home.last, DenseTensor::make(dtype, shape, Buffer::adopt(home.data, *bytes, std::move(owner))));
+  output = Value(home.last);
   return home.data;
 }
 

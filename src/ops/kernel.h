@@ -38,9 +38,9 @@ struct Run {
 
 // A block that belongs to a place in a schedule and serves one run after another. Its bytes are free while nobody else owns it.
 struct Home {
-  std::shared_ptr<const void> owner;
+  DenseTensor last;     // what was made of the block last, most often what is made of it next
   std::byte* data = nullptr;
-  size_t capacity = 0;
+  size_t capacity = 0;  // 0: no block yet
 };
 
 // One execution of one op. Good for that call only.

@@ -29,7 +29,7 @@ Value::Value(DType dtype, Shape shape, std::vector<ObjectRef> objects) : dtype_(
 }
 
 const Shape& Value::shape() const {
-  if (is_tensor()) return tensor_.shape();
+  if (is_tensor()) return tensor_->shape();
   const auto* many = dynamic_cast<const Objects*>(object_.get());
   return many == nullptr ? kScalar : many->shape();
 }

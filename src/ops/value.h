@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -47,9 +48,9 @@ class Value {
 
   const DenseTensor& tensor() const {
     FERRY_ASSERT(is_tensor());
-    return tensor_;
+    return *tensor_;
   }
-  DType dtype() const { return is_tensor() ? tensor_.dtype() : dtype_; }
+  DType dtype() const { return is_tensor() ? tensor_->dtype() : dtype_; }
   const Shape& shape() const;  // of elements or objects
   // The object of a scalar, the one a reference points to; null for a tensor of elements, and where a handle was never set.
   Object* object() const { return object_.get(); }
@@ -58,14 +59,14 @@ class Value {
   const ObjectRef& object(size_t i) const;
 
   void clear() {
-    if (state_ == State::tensor) tensor_ = DenseTensor();
+    tensor_.reset();
     object_.reset();
     state_ = State::empty;
   }
 
  private:
   enum class State : uint8_t { empty, dead, tensor, object, reference };
-  DenseTensor tensor_;
+  std::optional<DenseTensor> tensor_;
   ObjectRef object_;
   DType dtype_ = DType::float32;
   State state_ = State::empty;
