@@ -38,7 +38,7 @@ struct Run {
 
 // A block that belongs to a place in a schedule and serves one run after another. Its bytes are free while nobody else owns it.
 struct Home {
-  DenseTensor last;     // what was made of the block last, most often what is made of it next
+  DenseTensor last;  // what was made of the block last, most often what is made of it next
   std::byte* data = nullptr;
   size_t capacity = 0;  // 0: no block yet
 };
