@@ -1,5 +1,8 @@
 #include "ops/variable.h"
 
+#include <atomic>
+#include <cstring>
+
 namespace ferry::ops {
 
 void Variable::load_with(Loader loader) {
@@ -55,6 +58,26 @@ Status Variable::update(const std::function<Result<DenseTensor>(DenseTensor now)
     return after.status();
   }
   value_ = *std::move(after);
+  return {};
+}
+
+Status Variable::change(const std::function<Status(const DenseTensor& now, std::byte* elements)>& change) {
+  const std::scoped_lock lock(mutex_);
+  FERRY_RETURN_IF_ERROR(load());
+  if (!value_.is_tensor() || !is_fixed_size(dtype_)) return invalid_argument(concat("the variable ", quoted(name_), " has no numbers"));
+  const DenseTensor& now = value_.tensor();
+  // Only a block of our own is written to: others may be a mapped file, or memory of the caller's.
+  if (own_ != nullptr && now.raw() == own_ && now.buffer().owner().use_count() == 1) {
+    std::atomic_thread_fence(std::memory_order_acquire);  // what the last reader read, it has read
+    return change(now, own_);
+  }
+  FERRY_ASSIGN_OR_RETURN(MutableBuffer copy, MutableBuffer::allocate(now.num_bytes()));
+  if (now.num_bytes() > 0) std::memcpy(copy.data(), now.raw(), now.num_bytes());
+  FERRY_RETURN_IF_ERROR(change(now, copy.data()));
+  std::byte* const data = copy.data();
+  FERRY_ASSIGN_OR_RETURN(DenseTensor after, DenseTensor::make(now.dtype(), now.shape(), std::move(copy).freeze()));
+  value_ = std::move(after);
+  own_ = data;
   return {};
 }
 

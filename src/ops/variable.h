@@ -30,6 +30,9 @@ class Variable final : public Object {
   Status assign(Value value);
   // `change` gets the tensor to replace. Nobody else reads or writes meanwhile.
   Status update(const std::function<Result<DenseTensor>(DenseTensor now)>& change);
+  // `change` writes `elements`, those of `now`, or fails before it writes: where they lie if nobody else holds the tensor, else a
+  // copy of them. Not for strings.
+  Status change(const std::function<Status(const DenseTensor& now, std::byte* elements)>& change);
 
  private:
   Status load() const;
@@ -39,6 +42,7 @@ class Variable final : public Object {
   mutable std::mutex mutex_;
   mutable Value value_;
   mutable Loader loader_;
+  std::byte* own_ = nullptr;  // of the last copy that change() made
 };
 
 // What the variable behind a reference holds now.

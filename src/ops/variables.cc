@@ -87,17 +87,15 @@ template <class F>
 Status change_variable(Call& call) {
   FERRY_ASSIGN_OR_RETURN(const auto variable, target(call, 0));
   const DenseTensor& by = call.in(1);
-  FERRY_RETURN_IF_ERROR(variable->update([&](DenseTensor now) -> Result<DenseTensor> {
+  FERRY_RETURN_IF_ERROR(variable->change([&](const DenseTensor& now, std::byte* elements) -> Status {
     if (now.shape() != by.shape() || now.dtype() != by.dtype()) {
       return invalid_argument(concat("the variable ", quoted(variable->name()), " has shape ", now.shape().to_string(), ", the value ",
                                      by.shape().to_string()));
     }
-    FERRY_ASSIGN_OR_RETURN(MutableBuffer out, MutableBuffer::allocate(now.num_bytes()));
     bool known = with_type(now.dtype(), Numbers{}, [&]<class T>(TypeTag<T>) {
-      (void)binary_loop<F, T, T>(now.raw(), 1, by.raw(), 1, out.data(), now.num_elements());
+      (void)binary_loop<F, T, T>(elements, 1, by.raw(), 1, elements, now.num_elements());
     });
-    if (!known) return no_kernel(call.node().op(), now.dtype());
-    return DenseTensor::make(now.dtype(), now.shape(), std::move(out).freeze());
+    return known ? Status() : no_kernel(call.node().op(), now.dtype());
   }));
   if (!call.node().output_dtypes().empty()) call.pass(0, 0);
   return {};

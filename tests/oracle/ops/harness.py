@@ -8,6 +8,7 @@
 
 Where TensorFlow refuses, ours must refuse too."""
 import collections
+import inspect
 
 import numpy as np
 import tensorflow as tf
@@ -109,7 +110,13 @@ def tensorflow_answer(one, inputs, known):
     declared = {a.name for a in op_def_registry.get(one.op).attr}
     inferred = {a for arg in op_def_registry.get(one.op).input_arg for a in (arg.type_attr, arg.number_attr, arg.type_list_attr)}
     attrs = {k: v for k, v in known.items() if k in declared and k not in inferred}
-    out = getattr(tf.raw_ops, one.op)(**dict(zip(names, inputs)), **attrs)
+    call = getattr(tf.raw_ops, one.op)
+    # The function's names for arguments and attributes, where they are others than the op's.
+    spoken = [p for p in inspect.signature(call).parameters if p != "name"]
+    order = [arg.name for arg in op_def_registry.get(one.op).input_arg] + [
+        a.name for a in op_def_registry.get(one.op).attr if a.name not in inferred]
+    rename = dict(zip([n for n in order if n not in spoken], [p for p in spoken if p not in order]))
+    out = call(**{rename.get(k, k): v for k, v in [*zip(names, inputs), *attrs.items()]})
     if isinstance(out, tf.Operation) or out is None:
         return []
     if isinstance(out, tuple) and hasattr(out, "_fields"):
@@ -122,7 +129,7 @@ def tensorflow_answer(one, inputs, known):
 
 def bits_apart(a, b):
     """Units in the last place between floats of one dtype; NaNs are 0 apart, NaN and a number far."""
-    width = {2: np.int16, 4: np.int32, 8: np.int64}[a.dtype.itemsize]
+    width = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}[a.dtype.itemsize]
     low = np.iinfo(width).min
     x, y = a.view(width).astype(np.int64), b.view(width).astype(np.int64)
     x, y = np.where(x < 0, low - x, x), np.where(y < 0, low - y, y)
@@ -146,7 +153,7 @@ def compare(one, got, want, place):
         compare(one, got.real.copy(), want.real.copy(), place + " real")
         compare(one, got.imag.copy(), want.imag.copy(), place + " imag")
         return
-    floating = want.dtype.kind == "f" or want.dtype.name == "bfloat16"
+    floating = want.dtype.kind == "f" or want.dtype.name.startswith(("bfloat", "float8"))
     if not floating:
         assert np.array_equal(got, want), f"{place}: {got!r}, TensorFlow {want!r}"
         return
