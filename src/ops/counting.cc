@@ -30,9 +30,10 @@ class BincountKernel final : public Kernel {
     if (size < 0) return invalid_argument(concat("size (", size, ") must be non-negative"));
     const bool weighs = *weighed.num_elements() > 0;
     if (weighs && weighed != places) {
-      return invalid_argument(concat("`weights` must be the same shape as `arr` or a length-0 `Tensor`, in which case it acts as all weights "
-                                     "equal to 1. Received ",
-                                     weighed.to_string()));
+      return invalid_argument(
+          concat("`weights` must be the same shape as `arr` or a length-0 `Tensor`, in which case it acts as all weights "
+                 "equal to 1. Received ",
+                 weighed.to_string()));
     }
     FERRY_ASSIGN_OR_RETURN(const std::vector<int64_t> values, call.integers(0));
     for (int64_t value : values) {
@@ -80,8 +81,8 @@ class BucketizeKernel final : public Kernel {
         // Integers are compared as floats, as TensorFlow does.
         using Common = std::conditional_t<std::is_same_v<T, double>, double, float>;
         const auto value = static_cast<Common>(values[i]);
-        const auto it = std::upper_bound(boundaries_.begin(), boundaries_.end(), value,
-                                         [](Common a, float b) { return a < static_cast<Common>(b); });
+        const auto it =
+            std::upper_bound(boundaries_.begin(), boundaries_.end(), value, [](Common a, float b) { return a < static_cast<Common>(b); });
         out[i] = static_cast<int32_t>(it - boundaries_.begin());
       }
     });
@@ -100,7 +101,8 @@ Result<KernelRef> make_bucketize(const NodeInfo& node) {
 
 Status histogram(Call& call) {
   const DenseTensor &x = call.in(0), &range = call.in(1);
-  if (range.shape() != Shape{2}) return invalid_argument(concat("value_range should be a vector of 2 elements, not ", range.shape().to_string()));
+  if (range.shape() != Shape{2})
+    return invalid_argument(concat("value_range should be a vector of 2 elements, not ", range.shape().to_string()));
   if (call.shape(2).rank() != 0) return invalid_argument(concat("nbins should be a scalar, not ", call.shape(2).to_string()));
   FERRY_ASSIGN_OR_RETURN(const int64_t bins, call.integer(2));
   if (bins <= 0) return invalid_argument(concat("nbins should be a positive number, but got '", bins, "'"));
@@ -111,12 +113,14 @@ Status histogram(Call& call) {
     const auto low = load(range.values<T>()[0]), high = load(range.values<T>()[1]);
     using A = std::remove_const_t<decltype(low)>;
     const auto minus = [](A a, A b) {
-      if constexpr (std::is_integral_v<A>) return wrapping(a, b, [](auto p, auto q) { return p - q; });
-      else return to_arithmetic(T(a - b));
+      if constexpr (std::is_integral_v<A>)
+        return wrapping(a, b, [](auto p, auto q) { return p - q; });
+      else
+        return to_arithmetic(T(a - b));
     };
     if (!(low < high)) {
-      status = invalid_argument(concat("value_range should satisfy value_range[0] < value_range[1], but got '[", static_cast<double>(low), ", ",
-                                       static_cast<double>(high), "]'"));
+      status = invalid_argument(concat("value_range should satisfy value_range[0] < value_range[1], but got '[", static_cast<double>(low),
+                                       ", ", static_cast<double>(high), "]'"));
       return;
     }
     const double step = static_cast<double>(minus(high, low)) / static_cast<double>(bins);
@@ -147,7 +151,8 @@ Status bound(Call& call) {
   if (values.shape().rank() != 2) return invalid_argument("values must be a matrix");
   const int64_t rows = sorted.shape()[0], length = sorted.shape()[1], each = values.shape()[1];
   if (values.shape()[0] != rows) {
-    return invalid_argument(concat("Leading dim_size of both tensors must match: ", sorted.shape().to_string(), " and ", values.shape().to_string()));
+    return invalid_argument(
+        concat("Leading dim_size of both tensors must match: ", sorted.shape().to_string(), " and ", values.shape().to_string()));
   }
   std::vector<int64_t> out(static_cast<size_t>(values.num_elements()));
   const bool known = with_type(sorted.dtype(), Reals{}, [&]<class T>(TypeTag<T>) {

@@ -54,7 +54,8 @@ struct ElementsOf {
       const double value = static_cast<double>(to_arithmetic(data[i]));
       return mix(std::bit_cast<uint64_t>(value == 0 ? 0.0 : value));
     } else if constexpr (is_complex_v<T>) {
-      return mix(std::bit_cast<uint64_t>(static_cast<double>(data[i].real()) + 0.0)) ^ std::bit_cast<uint64_t>(static_cast<double>(data[i].imag()) + 0.0);
+      return mix(std::bit_cast<uint64_t>(static_cast<double>(data[i].real()) + 0.0)) ^
+             std::bit_cast<uint64_t>(static_cast<double>(data[i].imag()) + 0.0);
     } else {
       return mix(static_cast<uint64_t>(to_arithmetic(data[i])));
     }
@@ -85,8 +86,9 @@ bool with_elements(F&& f, const DenseTensor& first, const Tensors&... more) {
     f(StringsOf{first.strings()}, StringsOf{more.strings()}...);
     return true;
   }
-  return with_type(first.dtype(), List{},
-                   [&]<class T>(TypeTag<T>) { f(ElementsOf<T>{first.values<T>().data()}, ElementsOf<T>{more.template values<T>().data()}...); });
+  return with_type(first.dtype(), List{}, [&]<class T>(TypeTag<T>) {
+    f(ElementsOf<T>{first.values<T>().data()}, ElementsOf<T>{more.template values<T>().data()}...);
+  });
 }
 
 }  // namespace ferry::ops

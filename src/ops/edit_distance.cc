@@ -26,7 +26,8 @@ Result<Side> side_of(const Call& call, size_t first, std::string_view name) {
   if (values.rank() != 1) return invalid_argument(concat(name, "_values should be a vector, but got shape: ", values.to_string()));
   if (shape.rank() != 1) return invalid_argument(concat(name, "_shape should be a vector, but got shape: ", shape.to_string()));
   if (values[0] != indices[0] || shape[0] != indices[1]) {
-    return invalid_argument(concat(name, ": indices ", indices.to_string(), ", values ", values.to_string(), " and shape ", shape.to_string(), " do not fit"));
+    return invalid_argument(
+        concat(name, ": indices ", indices.to_string(), ", values ", values.to_string(), " and shape ", shape.to_string(), " do not fit"));
   }
   return Side{call.values<int64_t>(first), call.values<int64_t>(first + 2), &call.in(first + 1)};
 }
@@ -40,7 +41,8 @@ Result<Rows> rows_of(const Side& side, const Shape& out) {
     const int64_t* const at = side.indices.data() + i * static_cast<int64_t>(rank);
     int64_t row = 0;
     for (size_t k = 0; k < rank; ++k) {
-      if (at[k] < 0 || at[k] >= side.shape[k]) return invalid_argument(concat("entry ", i, " is out of bounds: ", at[k], " on axis ", k, " of ", side.shape[k]));
+      if (at[k] < 0 || at[k] >= side.shape[k])
+        return invalid_argument(concat("entry ", i, " is out of bounds: ", at[k], " on axis ", k, " of ", side.shape[k]));
       if (k + 1 < rank) row = row * out[k] + at[k];
     }
     if (row < before || (row == before && at[rank - 1] <= last)) {
@@ -78,7 +80,8 @@ class EditDistanceKernel final : public Kernel {
     FERRY_ASSIGN_OR_RETURN(const Side guess, side_of(call, 0, "hypothesis"));
     FERRY_ASSIGN_OR_RETURN(const Side truth, side_of(call, 3, "truth"));
     if (guess.shape.size() != truth.shape.size() || truth.shape.size() < 2) {
-      return invalid_argument(concat("truth and hypothesis must have the same rank, at least 2, not ", truth.shape.size(), " and ", guess.shape.size()));
+      return invalid_argument(
+          concat("truth and hypothesis must have the same rank, at least 2, not ", truth.shape.size(), " and ", guess.shape.size()));
     }
     Shape shape;
     for (size_t k = 0; k + 1 < truth.shape.size(); ++k) shape.append(std::max(truth.shape[k], guess.shape[k]));
@@ -111,7 +114,9 @@ class EditDistanceKernel final : public Kernel {
  private:
   bool normalize_;
 };
-Result<KernelRef> make_edit_distance(const NodeInfo& node) { return KernelRef(std::make_unique<EditDistanceKernel>(node.flag("normalize"))); }
+Result<KernelRef> make_edit_distance(const NodeInfo& node) {
+  return KernelRef(std::make_unique<EditDistanceKernel>(node.flag("normalize")));
+}
 
 }  // namespace
 

@@ -57,7 +57,7 @@ Status range(Call& call) {
     if (steps > static_cast<uint64_t>(INT64_MAX)) return invalid_argument("Requires ((limit - start) / delta) <= 9223372036854775807");
     count = static_cast<int64_t>(steps);
   } else {
-    const double steps = std::ceil(std::abs(static_cast<double>((limit - start) / delta)));
+    const double steps = std::ceil(std::abs(static_cast<double>(to_arithmetic(T(to_arithmetic(T(limit - start)) / delta)))));
     if (!(steps < 9.2e18)) return invalid_argument("Requires ((limit - start) / delta) <= 9223372036854775807");
     count = static_cast<int64_t>(steps);
   }

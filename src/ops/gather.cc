@@ -80,8 +80,7 @@ Status gather_nd(Call& call, const Value& params, size_t indices_at, BadIndex ba
   const int64_t count = product(shape);
   for (size_t i = static_cast<size_t>(depth); i < from.rank(); ++i) shape.append(from[i]);
   FERRY_ASSIGN_OR_RETURN(shape, Shape::checked(shape.dims(), call.run().limits));
-  if (count > 0 && *from.num_elements() == 0)
-    return invalid_argument("Requested more than 0 entries, but params is empty.");
+  if (count > 0 && *from.num_elements() == 0) return invalid_argument("Requested more than 0 entries, but params is empty.");
   FERRY_ASSIGN_OR_RETURN(Mover out, Mover::into(call, 0, params.dtype(), shape));
   if (*shape.num_elements() > 0) {
     const int64_t below = product(from, static_cast<size_t>(depth), from.rank());

@@ -54,8 +54,8 @@ class MirrorPadKernel final : public Kernel {
     for (size_t i = 0; i < shape.rank(); ++i) {
       const int64_t before = by[2 * i], after = by[2 * i + 1], length = shape[i];
       if (const int64_t most = length - skipped_; before > most || after > most) {  // the edge is no mirror of itself where it is skipped
-        return invalid_argument(concat("paddings must be ", skipped_ == 1 ? "less than" : "no greater than", " the dimension size: ", before,
-                                       ", ", after, " for ", length));
+        return invalid_argument(concat("paddings must be ", skipped_ == 1 ? "less than" : "no greater than",
+                                       " the dimension size: ", before, ", ", after, " for ", length));
       }
       axes.push_back(Pieces::whole(length));
       if (before + after > 0) axes[i].row = {{before - 1 + skipped_, before, -1}, {0, length, 1}, {length - 1 - skipped_, after, -1}};

@@ -52,14 +52,15 @@ Status stitch(Call& call) {
     bool fits = places.rank() <= shape.rank();
     for (size_t k = 0; fits && k < places.rank(); ++k) fits = places[k] == shape[k];
     if (!fits) {
-      return invalid_argument(concat("data[", i, "].shape = ", shape.to_string(), " does not start with indices[", i,
-                                     "].shape = ", places.to_string()));
+      return invalid_argument(
+          concat("data[", i, "].shape = ", shape.to_string(), " does not start with indices[", i, "].shape = ", places.to_string()));
     }
     const Shape own = shape.drop_front(places.rank());
     if (i == 0) row = own;
     if (own != row) {
       return invalid_argument(concat("Need data[0].shape[", call.shape(0).rank(), ":] = data[", i, "].shape[", places.rank(),
-                                     ":], got data[0].shape = ", call.shape(count).to_string(), ", data[", i, "].shape = ", shape.to_string()));
+                                     ":], got data[0].shape = ", call.shape(count).to_string(), ", data[", i,
+                                     "].shape = ", shape.to_string()));
     }
     FERRY_ASSIGN_OR_RETURN(indices[i], call.integers(i));
     for (int64_t index : indices[i]) {

@@ -36,7 +36,7 @@ Status give_reshaped(Call& call, Shape shape) {
 }
 
 Status reshape(Call& call) {
-  if (call.shape(1).rank() != 1) {
+  if (call.shape(1).rank() > 1) {
     return invalid_argument(concat("sizes input must be 1-D, not ", call.shape(1).to_string()));
   }
   FERRY_ASSIGN_OR_RETURN(std::vector<int64_t> dims, call.integers(1));
@@ -61,8 +61,8 @@ Status reshape(Call& call) {
     for (int64_t dim : shape) full_to.append(dim == 0 ? 1 : dim);
     const auto have = full_from.num_elements(), known = full_to.num_elements();
     if (!have || !known || (!some_empty && *have % *known != 0)) {
-      return invalid_argument(concat("Input to reshape is a tensor with ", count, " values, but the requested shape requires a multiple of ",
-                                     known.value_or(0)));
+      return invalid_argument(concat("Input to reshape is a tensor with ", count,
+                                     " values, but the requested shape requires a multiple of ", known.value_or(0)));
     }
     shape[*unknown] = *have / *known;
   }
