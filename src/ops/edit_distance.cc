@@ -9,7 +9,8 @@
 namespace ferry::ops {
 namespace {
 
-// Entries [begin, end) that share all coordinates but the last, for each row of a sparse tensor that has any; rows rise.
+// Entries [begin, end) that share all coordinates but the last, for each row of a sparse tensor that has any; rows rise. The last
+// coordinate says no more than the order, as in TensorFlow.
 struct Row {
   int64_t begin = 0, end = 0;
 };
@@ -36,22 +37,20 @@ Result<Rows> rows_of(const Side& side, const Shape& out) {
   const size_t rank = side.shape.size();
   const int64_t count = side.values->num_elements();
   Rows rows;
-  int64_t before = -1, last = -1;
+  int64_t before = -1;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t* const at = side.indices.data() + i * static_cast<int64_t>(rank);
     int64_t row = 0;
-    for (size_t k = 0; k < rank; ++k) {
-      if (at[k] < 0 || at[k] >= side.shape[k])
-        return invalid_argument(concat("entry ", i, " is out of bounds: ", at[k], " on axis ", k, " of ", side.shape[k]));
-      if (k + 1 < rank) row = row * out[k] + at[k];
+    for (size_t k = 0; k + 1 < rank; ++k) {
+      if (at[k] < 0 || at[k] >= out[k]) {
+        return invalid_argument(concat("entry ", i, " is out of bounds: ", at[k], " on axis ", k, " of ", out[k]));
+      }
+      row = row * out[k] + at[k];
     }
-    if (row < before || (row == before && at[rank - 1] <= last)) {
-      return invalid_argument(concat("entry ", i, " is out of order"));
-    }
+    if (row < before) return invalid_argument(concat("entry ", i, " is out of order"));
     if (row != before) rows[row].begin = i;
     rows[row].end = i + 1;
     before = row;
-    last = at[rank - 1];
   }
   return rows;
 }

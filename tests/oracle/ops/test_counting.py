@@ -26,8 +26,8 @@ def test_unique(op):
         for out in INDEX:
             if "V2" not in op:
                 for x in (few(dtype, (20,)), few(dtype, (0,)), few(dtype, (1,)), few(dtype, (2, 2)), values(dtype, (30,))):
-                    if dtype == tf.float16 and x.shape == (30,):
-                        continue  # 0 and -0 are one or two by chance there
+                    if dtype in (tf.float16, tf.bfloat16) and x.shape == (30,):
+                        continue  # 0 and -0 are two there, where their hashes fall apart; here they are equal in every dtype
                     check(case(op, [x], out_idx=out))
                 continue
             for shape, axis in [((20,), []), ((20,), [0]), ((6, 2), [0]), ((2, 6), [1]), ((2, 6), [-1]), ((2, 6, 2), [1]), ((0,), []), ((0, 3), [0]), ((3, 3), []), ((3, 3), [2]), ((3, 3), [0, 1])]:
@@ -44,11 +44,12 @@ def test_list_diff():
 
 def test_bincount():
     for dtype in dtypes("Bincount"):
+        plain = dtype in (tf.int32, tf.int64, tf.float32, tf.float64)  # what Bincount itself allows, whatever it has kernels for
         rounding = {"ulp": 3} if dtype.is_floating or dtype.is_complex else {}
         for arr, size in [([1, 2, 2, 0, 7], 5), ([], 3), ([[1, 2], [0, 1]], 3), ([1], 0), ([-1, 2], 3), ([1], -1)]:
             arr = tf.constant(arr, tf.int32)
-            check(case("Bincount", [arr, tf.constant(size), tf.constant([], dtype)]))
-            check(case("Bincount", [arr, tf.constant(size), few(dtype, tuple(arr.shape), 2)], **rounding))
+            check(case("Bincount", [arr, tf.constant(size), tf.constant([], dtype)], errors_equal=plain))
+            check(case("Bincount", [arr, tf.constant(size), few(dtype, tuple(arr.shape), 2)], errors_equal=plain, **rounding))
         check(case("Bincount", [tf.constant([1, 2]), tf.constant(3), few(dtype, (3,))]))
         for kind in INDEX:
             for arr, size in [([1, 2, 2, 0, 7], 5), ([[1, 2, 2], [0, 0, 9]], 4), ([], 3), ([[]], 2), ([-1, 2], 3), ([1], -1), ([[[1]]], 2)]:
@@ -69,7 +70,7 @@ def test_histogram():
     for dtype in dtypes("HistogramFixedWidth"):
         for out in INDEX:
             for low, high, bins in [(0, 5, 5), (1, 3, 7), (2, 1, 3), (1, 1, 3), (0, 5, 0), (0, 100, 1)]:
-                check(case("HistogramFixedWidth", [few(dtype, (30,)), tf.constant([low, high], dtype), tf.constant(bins)], dtype=out))
+                check(case("HistogramFixedWidth", [few(dtype, (30,)), tf.constant([low, high], dtype), tf.constant(bins)], dtype=out, errors_equal=dtype in (tf.int32, tf.int64, tf.float32, tf.float64)))
     check(case("HistogramFixedWidth", [tf.constant([[-5.0, 2.5], [float("inf"), -float("inf")]]), tf.constant([0.0, 5.0]), tf.constant(4)]))
     check(case("HistogramFixedWidth", [tf.zeros((0,)), tf.constant([0.0, 5.0]), tf.constant(4)]))
     # NaN belongs to no bin; TensorFlow writes outside of its memory.

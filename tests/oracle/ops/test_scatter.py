@@ -50,7 +50,7 @@ def both(op, start, indices, updates, ref):
     """The variable after the op, through both; None where it is refused."""
     dtype = start.dtype
     with tf.Graph().as_default() as graph:
-        fed = [tf.compat.v1.placeholder(t.dtype, t.shape, name=n) for n, t in (("start", start), ("indices", indices), ("updates", updates))]
+        fed = [tf.compat.v1.placeholder(t.dtype, t.shape if n == "start" else None, name=n) for n, t in (("start", start), ("indices", indices), ("updates", updates))]
         if ref:
             variable = tf.raw_ops.VariableV2(shape=start.shape, dtype=dtype)
             with tf.control_dependencies([tf.raw_ops.Assign(ref=variable, value=fed[0], validate_shape=False)]):
@@ -84,6 +84,8 @@ def test_scatter_into_variables(op, ref):
     nd = "Nd" in op
     known = {t for t in registered(name, "T") + registered(name, "dtype") if t not in UNFED}
     for dtype in sorted(known, key=lambda d: d.as_datatype_enum):
+        if dtype == tf.bool and not op.endswith("Update"):
+            continue  # has a kernel that the op's own attributes forbid
         cases = [((4,), [[0], [3], [0]], (3,)), ((3, 2), [[2, 1]], (1,)), ((3, 2), [[5]], (1, 2))] if nd else ROWS
         if dtype not in (tf.float32, tf.string):
             cases = cases[:2]
@@ -118,7 +120,7 @@ def test_scatter_sees_what_others_read_before():
 
 @pytest.mark.parametrize("dtype", [tf.float32, tf.int64, tf.string, tf.bool])
 def test_gather_from_variables(dtype):
-    x = values(dtype, (3, 4, 2))
+    x = values(dtype, (3, 4, 2), extremes=False)
     with tf.Graph().as_default() as graph:
         variable = tf.raw_ops.VarHandleOp(shape=[3, 4, 2], dtype=dtype, shared_name="v")
         with tf.control_dependencies([tf.raw_ops.AssignVariableOp(resource=variable, value=tf.constant(x.numpy(), dtype))]):
