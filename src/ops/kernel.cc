@@ -34,8 +34,8 @@ Result<std::byte*> Call::make(size_t i, DType dtype, const Shape& shape) {
   const auto count = shape.num_elements();
   const auto bytes = count ? checked_mul<uint64_t>(static_cast<uint64_t>(*count), dtype_size(dtype)) : std::nullopt;
   if (!bytes || *bytes > run_.limits.max_tensor_bytes) {
-    return limit_exceeded(concat("a result of ", dtype_name(dtype), " ", shape.to_string(), " (max_tensor_bytes is ",
-                                 run_.limits.max_tensor_bytes, ")"));
+    return limit_exceeded(
+        concat("a result of ", dtype_name(dtype), " ", shape.to_string(), " (max_tensor_bytes is ", run_.limits.max_tensor_bytes, ")"));
   }
   std::shared_ptr<const void> owner;
   if (is_free && home.capacity >= *bytes) {
