@@ -196,6 +196,30 @@ def check(one):
     assert len(answer) == len(wanted), f"{place}: {len(answer)} outputs, TensorFlow {len(wanted)}"
 
 
+def check_function(function, inputs, name=None, **tolerance):
+    """Several ops at once: what passes between them may be variants and resources. `function` calls tf.raw_ops; its results are tensors."""
+    one = case(name or getattr(function, "__name__", "function"), inputs, **tolerance)
+    COUNTS[one.op] += 1
+    inputs = [as_tensor(x) for x in inputs]
+    traced = tf.function(function).get_concrete_function(*[tf.TensorSpec(x.shape, x.dtype, name=f"in{i}") for i, x in enumerate(inputs)])
+    place = f"{one.op}({', '.join(f'{t.dtype.name}{list(t.shape)}' for t in inputs)})"
+    wanted = refusal = None
+    try:
+        wanted = [x.numpy() for x in tf.nest.flatten(traced(*inputs))]
+    except (tf.errors.OpError, ValueError, TypeError) as error:
+        refusal = error
+    runner = _core.GraphRunner(traced.graph.as_graph_def().SerializeToString())
+    try:
+        answer = runner.run({t.op.name: x.numpy() for t, x in zip(traced.inputs, inputs)}, [t.name for t in traced.outputs])
+    except Exception as error:  # noqa: BLE001
+        assert refusal is not None, f"{place}: ours says {error}"
+        return
+    assert refusal is None, f"{place}: TensorFlow refuses ({refusal}), ours answers {answer}"
+    assert len(answer) == len(wanted), f"{place}: {len(answer)} results, TensorFlow {len(wanted)}"
+    for i, (got, want) in enumerate(zip(answer, wanted)):
+        compare(one, got.numpy() if hasattr(got, "numpy") else got, want, f"{place} result {i}")
+
+
 def registered(op, attr="T"):
     """The dtypes that TensorFlow has CPU kernels for."""
     from tensorflow.python.framework import kernels
