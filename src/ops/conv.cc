@@ -74,6 +74,7 @@ Result<Convolution> convolution(const WindowPlan& plan, const Shape& image, cons
   if (out.channels % depth != 0) {
     return invalid_argument(concat("input depth must be evenly divisible by filter depth: ", out.channels, " vs ", depth));
   }
+  if (out.filters <= 0) return invalid_argument(concat("filter must not have zero elements: ", filter.to_string()));
   out.groups = std::max<int64_t>(1, out.channels / depth);
   if (out.filters % out.groups != 0) {
     return invalid_argument(concat("output depth must be evenly divisible by number of groups: ", out.filters, " vs ", out.groups));

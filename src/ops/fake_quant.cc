@@ -188,8 +188,9 @@ class RoundTripKernel final : public Kernel {
       }
       lows = call.values<T>(1);
       highs = call.values<T>(2);
-      for (size_t c = 0; c < lows.size(); ++c) {
-        if (lows[c] > highs[c]) return invalid_argument(concat("Invalid range: input_min ", lows[c], " > input_max ", highs[c]));
+      for (size_t c = 0; c < lows.size(); ++c) {  // V3 looks at no channel's range
+        if (lows[c] > highs[c] && (axis_ < 0 || bits_))
+          return invalid_argument(concat("Invalid range: input_min ", lows[c], " > input_max ", highs[c]));
       }
     }
     FERRY_ASSIGN_OR_RETURN(const std::span<T> out, call.make<T>(0, x.dtype(), x.shape()));

@@ -236,6 +236,7 @@ class ArgmaxPoolKernel final : public Kernel {
   Status run(Call& call) const override {
     const DenseTensor& image = call.in(0);
     if (image.shape().rank() != 4) return invalid_argument(concat("tensor_in must be 4-dimensional, got ", image.shape().to_string()));
+    if (image.num_elements() == 0) return invalid_argument("tensor_in must not be empty");
     Pool pool{};
     pool.batch = image.shape()[0];
     pool.channels = image.shape()[3];

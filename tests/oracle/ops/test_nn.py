@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from harness import case, check, registered, values
+from harness import check, registered, values
+from vectors import case
 
 SHAPES = [(), (4,), (33,), (0,), (2, 0, 3), (3, 5)]
 
@@ -71,9 +72,9 @@ def test_batch_norm(op):
             variance = values(tf.float32, (channels,), 5, low=0.1, high=3.0, extremes=False)
             loose = dict(rtol=2e-5, atol=2e-5) if dtype == tf.float32 else dict(ulp=2, rtol=1e-2, atol=2e-2)
             for epsilon in (1e-4, 0.01):
-                # The reserve spaces of the 16-bit kernels are memory that nobody wrote.
+                # The reserve spaces of all but one kernel are memory that nobody wrote.
                 check(case(op, [x, scale, offset, mean, variance], is_training=False, epsilon=epsilon, data_format=data_format,
-                           ignored=() if dtype == tf.float32 else (3, 4, 5), **loose))
+                           ignored=() if dtype == tf.float32 and len(shape) == 4 else (3, 4, 5), **loose))
             empty = tf.zeros((0,), tf.float32)
             check(case(op, [x, scale, offset, empty, empty], is_training=True, data_format=data_format, **loose))
             check(case(op, [x, scale, offset, mean, variance], is_training=True, exponential_avg_factor=0.25, data_format=data_format, **loose))
