@@ -98,7 +98,7 @@ class BatchNormKernel final : public Kernel {
     if (call.num_outputs() > 5) {
       // Nobody reads it forwards; TensorFlow's kernels differ in its shape.
       FERRY_ASSIGN_OR_RETURN(const std::span<float> reserved,
-                             call.make<float>(5, DType::float32, call.in(0).dtype() == DType::float32 ? Shape{0} : Shape{}));
+                             call.make<float>(5, DType::float32, call.in(0).dtype() != DType::float16 && rank == 4 ? Shape{0} : Shape{}));
       std::ranges::fill(reserved, 0.0f);
     }
     const auto fill = [&](size_t i, std::span<const float> from) { std::ranges::copy(from, out[i].begin()); };
