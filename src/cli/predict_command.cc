@@ -12,7 +12,7 @@ namespace ferry::cli {
 namespace {
 
 constexpr Option kOptions[] = {
-    {"signature", 's', Takes::text, "KEY", "serving_default without it, or the only one there is"},
+    {"signature", 0, Takes::text, "KEY", "serving_default without it, or the only one there is"},
     {"inputs", 'i', Takes::path, "[NAME=]FILE", "tensors to feed, in any format; NAME for the only tensor of a file", true},
     {"output", 'o', Takes::path, "FILE", "where the outputs go; without it to stdout as JSON"},
     {"fetch", 0, Takes::text, "TENSOR", "tensors of the graph in place of a signature's outputs; then inputs are named as in the graph",

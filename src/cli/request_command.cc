@@ -12,7 +12,7 @@ namespace ferry::cli {
 namespace {
 
 constexpr Option kOptions[] = {
-    {"signature", 's', Takes::text, "KEY", "serving_default without it, or the only one there is"},
+    {"signature", 0, Takes::text, "KEY", "serving_default without it, or the only one there is"},
     {"tags", 0, Takes::text, "A,B", "the meta graph with just these tags"},
     {"batch", 'n', Takes::integer, "N", "length of the first axis where it may be any (2)"},
     {"seed", 0, Takes::integer, "N", "other values (0)"},
